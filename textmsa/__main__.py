@@ -1,0 +1,5 @@
+"""`python -m textmsa` is `textmsa`."""
+
+from textmsa.cli import main
+
+raise SystemExit(main())

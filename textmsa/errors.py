@@ -1,0 +1,13 @@
+"""Errors that are the user's to mend, as against defects of ours."""
+
+
+class UserError(Exception):
+    """One line: what was given, what is allowed, what to do. The CLI prints it and exits with 2."""
+
+
+class MissingModality(Exception):
+    """A clip has no usable audio or video; the message is the reason that is recorded with the clip."""
+
+
+class UnreadableClip(Exception):
+    """Nothing of a clip's file can be decoded; the clip is skipped and listed with this reason."""

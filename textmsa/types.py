@@ -1,0 +1,117 @@
+"""The nouns that cross file borders.
+
+Shape suffixes: T time steps, F features. A modality is "text", "audio" or "video".
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+FloatArray = npt.NDArray[np.float32]
+SPLITS = ("train", "valid", "test")
+MODALITIES = ("text", "audio", "video")
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One row of a corpus: where the clip lies, what is said in it, and its label."""
+
+    id: str
+    """Unique in the corpus; in the MMSA layout `<video_id>$_$<clip_id>`."""
+    path: Path
+    transcript: str | None
+    label: float | None = None
+    """Sentiment in the corpus' range: [-3, 3] or [-1, 1]."""
+    split: str | None = None
+    """One of `SPLITS`."""
+    video_id: str = ""
+    transcript_en: str | None = None
+    """English translation, where the corpus has one."""
+    label_text: float | None = None
+    label_audio: float | None = None
+    label_video: float | None = None
+
+
+@dataclass(frozen=True)
+class FeatureSequence:
+    """Feature values with the times they belong to.
+
+    NaN marks a value that could not be measured (log F0 where nothing is voiced, a blendshape where no face is
+    seen). It is never replaced in the store.
+    """
+
+    values_TF: FloatArray
+    times_T: npt.NDArray[np.float64]
+    """Seconds from the start of the clip: the centre of each frame, ascending."""
+    names: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        assert self.values_TF.shape == (len(self.times_T), len(self.names)), (
+            f"{self.values_TF.shape} values for {len(self.times_T)} times and {len(self.names)} names"
+        )
+
+    def column(self, name: str) -> FloatArray:
+        """The values (T,) of one named feature."""
+        return self.values_TF[:, self.names.index(name)]
+
+
+@dataclass(frozen=True)
+class Observation:
+    """What can be seen and heard of a clip: everything but its label, split and identity.
+
+    Explainers are given this type and nothing else, so that no label can reach an explanation.
+    """
+
+    path: Path
+    transcript: str | None
+    duration: float
+    """Seconds."""
+    audio: FeatureSequence | None
+    video: FeatureSequence | None
+    missing: dict[str, str] = field(default_factory=dict)
+    """Modality -> reason, for each of "text", "audio", "video" that is absent."""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What voice and face express, in words. None where there is nothing to explain or the explainer failed."""
+
+    audio: str | None = None
+    video: str | None = None
+    text: str | None = None
+    summary: str | None = None
+    reason: str | None = None
+    provenance: dict[str, Any] = field(default_factory=dict)
+    """Explainer, version, parameters; `failed` holds the reason where it failed."""
+
+
+@dataclass(frozen=True)
+class Sample:
+    """One clip as prepared: what the corpus says, what was observed, how it is explained."""
+
+    clip: Clip
+    observation: Observation
+    explanation: Explanation
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The score of one clip with all that led to it."""
+
+    path: str
+    score: float
+    score_range: tuple[float, float]
+    polarity: str
+    """"negative", "neutral" or "positive"."""
+    transcript: str | None
+    explanation: Explanation
+    gates: dict[str, float]
+    """Modality -> weight in the fusion; they sum to 1 over those present."""
+    experts: list[list[float]]
+    """Layer -> expert -> weight; zero for experts not chosen."""
+    missing: dict[str, str]
+    seconds: dict[str, float]
+    """Stage -> seconds."""
