@@ -1,0 +1,108 @@
+"""Recipes: every choice that a run makes, typed, with its one default and its documentation."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+TextInput = Literal["transcript", "residual", "reason", "translated"]
+AlignmentQuery = Literal["explanation", "features"]
+
+
+@dataclass
+class ModelConfig:
+    """The network (DESIGN section 2; section numbers of the paper's method)."""
+
+    text_encoder: str = "minilm"
+    """Text encoder: "minilm" (all-MiniLM-L6-v2 from an installed package), or a folder or hub id for AutoModel."""
+    hidden_size: int = 128
+    """Width d of all streams past the text encoder."""
+    num_heads: int = 8
+    """Attention heads in every block."""
+    head_size: int = 64
+    """Width of one head; heads x head_size need not equal hidden_size."""
+    mlp_size: int = 128
+    """Inner width of every MLP and of every expert."""
+    num_stream_layers: int = 1
+    """Transformer blocks per stream before the alignment."""
+    num_layers: int = 3
+    """Text-routed sparse mixture-of-experts layers (paper: MOSI 3, MOSEI 2, SIMS 3, SIMS v2 1)."""
+    num_experts: int = 5
+    """Experts E in each layer."""
+    top_k: int = 3
+    """Experts chosen for each clip in each layer."""
+    capacity_factor: float | None = None
+    """While training, an expert takes int(B k / E x factor) clips of a batch, at least 1, and drops the rest; no
+    limit when null. Never applies in evaluation (the reference code: 1.0, in evaluation too)."""
+    router_noise: Literal["train", "always", "never"] = "train"
+    """When softplus-scaled normal noise is added to the routing logits (the reference code: always)."""
+    mask_padding: bool = True
+    """Hide padding everywhere, so that a score does not depend on the batch (the reference code: false)."""
+    alignment_query: AlignmentQuery = "explanation"
+    """What queries in the explanation alignment: the paper's explanation, or the features, so that the temporal
+    alignment runs along time."""
+    temporal_alignment: str = "gated_conv"
+    """Temporal alignment: a name or "module:Class"."""
+    conv_size: int = 4
+    """Kernel of the temporal alignment's causal depthwise convolution."""
+    max_text_length: int = 50
+    """Word pieces per text, [CLS] and [SEP] included."""
+    max_steps: int = 50
+    """Time steps of audio and video."""
+    dropout: float = 0.0
+    """Dropout in the blocks past the text encoder."""
+    fusion_dropout: float = 0.1
+    """Dropout inside the scoring MLP."""
+    fusion_size: int = 64
+    """Inner width of the scoring MLP."""
+
+
+@dataclass
+class InputConfig:
+    """What the network reads of a prepared clip."""
+
+    text_input: TextInput = "residual"
+    """The text stream: the transcript; the transcript, " | " and the explanation's summary ("residual"); the
+    explanation's reason; or the English translation."""
+    frames: Literal["grid", "first"] = "grid"
+    """Audio and video steps: the whole clip on the common time grid, or the reference code's first 50 steps."""
+
+
+@dataclass
+class TrainingConfig:
+    """How the network is trained (paper: section on implementation; DESIGN 2.8)."""
+
+    epochs: int = 200
+    """Most epochs."""
+    batch_size: int = 64
+    """Clips per step."""
+    learning_rate: float = 1e-4
+    """Peak learning rate of all that lies past the text encoder."""
+    encoder_learning_rate: float | None = None
+    """Peak learning rate of the text encoder; `learning_rate` when null."""
+    weight_decay: float = 1e-4
+    """AdamW's decoupled weight decay."""
+    loss: Literal["mse", "l1"] = "mse"
+    """Regression loss (paper: MSE)."""
+    schedule: Literal["cosine", "paper"] = "cosine"
+    """Per-step linear warm-up and cosine decay over the run, or the reference's per-epoch 20/180 schedule whose
+    first epoch has learning rate 0."""
+    warmup_fraction: float = 0.1
+    """Share of all steps spent in warm-up ("cosine" only)."""
+    patience: int | None = None
+    """Stop after this many epochs without a better validation MAE; never when null."""
+    freeze_encoder_layers: int = 0
+    """The text encoder's embeddings and this many of its layers stay fixed when above 0."""
+    max_grad_norm: float = 1.0
+    """Gradients are clipped to this norm."""
+    seed: int = 0
+    """Seed of initial weights, order and dropout."""
+
+
+@dataclass
+class Recipe:
+    """A run is its recipe: the model, what it reads, how it is trained."""
+
+    model: ModelConfig = field(default_factory=ModelConfig)
+    inputs: InputConfig = field(default_factory=InputConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+    try_alignment_queries: tuple[AlignmentQuery, ...] = ()
+    """Train one model for each of these values of `model.alignment_query`, and keep the best on validation."""
