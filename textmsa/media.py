@@ -1,0 +1,305 @@
+"""From a clip's file to what was heard and seen: one decoder (PyAV), one pass, one clock.
+
+Shape suffixes: N audio samples, T frames kept, H height, W width.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from textmsa.errors import UnreadableClip
+from textmsa.types import FloatArray
+
+FPS = 10.0  # frames kept in a second: two to four in each window of the time grid's 0.1 s or longer
+SAMPLE_RATE = 22050  # Hz, as MMSA's librosa features
+LONGEST_SIDE = 640  # pixels; the face network looks at 256 x 256 of them
+FRAME_BYTES = 600_000_000  # of kept frames; longer clips are kept smaller instead
+MAX_SECONDS = 300.0  # the corpora's clips last 1-15 s, the longest of MOSEI 108 s
+GAP_SECONDS = 0.05  # jumps in the time stamps below this are jitter
+REFUSED_FORMATS = {"hls": "a playlist", "dash": "a playlist", "concat": "a playlist", "tty": "a text file"}
+PICTURE_FORMATS = ("image2", "gif", "apng", "ico")
+
+
+@dataclass(frozen=True)
+class Media:
+    """What one clip's file holds, on one clock that starts with the container."""
+
+    path: Path
+    duration: float
+    """Seconds from the container's start to the end of what could be decoded."""
+    waveform_N: FloatArray | None
+    """Mono, about [-1, 1], at `sample_rate`; None where `missing` has "audio"."""
+    sample_rate: int
+    frames: tuple[npt.NDArray[np.uint8], ...] | None
+    """T pictures (H, W, 3), RGB, upright; None where `missing` has "video"."""
+    frame_times_T: npt.NDArray[np.float64]
+    """Seconds, ascending; not necessarily regular."""
+    missing: dict[str, str] = field(default_factory=dict)
+    """"audio" and/or "video" -> why it is absent."""
+    audio_start: float = 0.0
+    """Seconds at which the first sample is heard."""
+    damage: str | None = None
+    """What of the file could not be decoded, although the rest could."""
+
+
+def read_media(path: Path, *, fps: float = FPS, sample_rate: int = SAMPLE_RATE) -> Media:
+    """Decode a clip once, keeping the frames nearest to a grid of `fps` and the mono sound at `sample_rate`.
+
+    Raises UnreadableClip (the message is the reason) where nothing can be decoded or the clip is too long.
+    """
+    import av
+
+    if not path.is_file():
+        raise UnreadableClip("there is no such file" if not path.exists() else "not a file")
+    try:
+        # `file:` keeps names such as `concat:a|b` from being read as commands; no other protocol is opened.
+        container = av.open(f"file:{path}", options={"protocol_whitelist": "file"})
+    except (av.error.FFmpegError, ValueError, OSError) as error:
+        raise UnreadableClip(f"not a video or sound file that can be read ({_short(error)})") from error
+    with container:
+        _refuse(container)
+        decoding = _Decoding(container, fps=fps)
+        decoding.run()
+        return decoding.media(path, sample_rate=sample_rate)
+
+
+def _refuse(container: Any) -> None:
+    """Raise UnreadableClip for what FFmpeg opens but is no clip."""
+    names = container.format.name.split(",")
+    for name in names:
+        if name in REFUSED_FORMATS:
+            raise UnreadableClip(f"{REFUSED_FORMATS[name]}, not a video or sound file")
+        if name in PICTURE_FORMATS or name.endswith("_pipe"):
+            raise UnreadableClip("a picture, not a video or sound file")
+    seconds = (container.duration or 0) / 1e6
+    if seconds > MAX_SECONDS:
+        raise _too_long(seconds)
+
+
+def _too_long(seconds: float) -> UnreadableClip:
+    return UnreadableClip(f"lasts {seconds:.0f} s, at most {MAX_SECONDS:.0f} s are allowed: cut it into clips")
+
+
+def _short(error: Exception) -> str:
+    return (getattr(error, "strerror", None) or str(error) or type(error).__name__).split("\n")[0]
+
+
+class _Decoding:
+    """One pass over a container's packets."""
+
+    def __init__(self, container: Any, *, fps: float) -> None:
+        self.container = container
+        self.claimed = (container.duration or 0) / 1e6
+        start = container.start_time / 1e6 if container.start_time is not None else 0.0
+        self.missing: dict[str, str] = {}
+        audio, video = self._stream("audio"), self._stream("video")
+        self.sound = _Sound(start) if audio is not None else None
+        self.pictures = _Pictures(video, start, fps, self.claimed) if video is not None else None
+        self.streams = [stream for stream in (audio, video) if stream is not None]
+        if not self.streams:
+            raise UnreadableClip("holds neither sound nor video")
+        self.failed_packets = 0
+        self.last_error: str | None = None
+
+    def _stream(self, kind: str) -> Any:
+        """The first usable stream of a kind; None, with the reason noted, where there is none."""
+        streams = [stream for stream in self.container.streams if stream.type == kind]
+        moving = [stream for stream in streams if "attached_pic" not in str(stream.disposition)]
+        known = [stream for stream in moving if stream.codec_context is not None]
+        if not streams:
+            self.missing[kind] = f"the file has no {kind} stream"
+        elif not moving:
+            self.missing[kind] = "the file has cover art only, no video stream"
+        elif not known:
+            self.missing[kind] = f"no decoder for the {kind} stream"
+        else:
+            known[0].codec_context.thread_count = 1  # workers are processes; a clip must not take every core
+            return known[0]
+        return None
+
+    def run(self) -> None:
+        """Decode to the end, or to where the file breaks off."""
+        import av
+
+        for packet in self._packets():
+            try:
+                frames = packet.decode()
+            except av.error.FFmpegError as error:
+                self.failed_packets += 1
+                self.last_error = _short(error)
+                continue
+            for frame in frames:
+                self._take(frame, packet.stream.type)
+        if self.pictures is not None:
+            self.pictures.finish()
+
+    def _packets(self) -> Iterator[Any]:
+        import av
+
+        packets = self.container.demux(self.streams)
+        while True:
+            try:
+                packet = next(packets, None)
+            except av.error.FFmpegError as error:
+                self.last_error = _short(error)
+                return
+            if packet is None:
+                return
+            yield packet
+
+    def _take(self, frame: Any, kind: str) -> None:
+        taker = self.sound if kind == "audio" else self.pictures
+        assert taker is not None
+        if frame.is_corrupt:
+            self.failed_packets += 1
+            self.last_error = "corrupt frame"
+            return
+        taker.take(frame)
+        if taker.end > MAX_SECONDS + 1:
+            raise _too_long(max(taker.end, self.claimed))
+
+    def media(self, path: Path, *, sample_rate: int) -> Media:
+        """What was decoded; raises UnreadableClip where that is nothing."""
+        missing = dict(self.missing)
+        waveform_N = self.sound.waveform(sample_rate) if self.sound is not None else None
+        frames = tuple(self.pictures.frames) if self.pictures is not None else ()
+        why = f" ({self.last_error})" if self.last_error else ""
+        if waveform_N is None and "audio" not in missing:
+            missing["audio"] = f"nothing of the audio stream could be decoded{why}"
+        if not frames and "video" not in missing:
+            missing["video"] = f"nothing of the video stream could be decoded{why}"
+        if waveform_N is None and not frames:
+            raise UnreadableClip("; ".join(dict.fromkeys(missing[kind] for kind in ("audio", "video"))))
+        end = max(part.end for part in (self.sound, self.pictures) if part is not None)
+        return Media(
+            path=path,
+            duration=end,
+            waveform_N=waveform_N,
+            sample_rate=sample_rate,
+            frames=frames or None,
+            frame_times_T=np.array(self.pictures.times if self.pictures is not None else [], dtype=np.float64),
+            missing=missing,
+            audio_start=self.sound.start if self.sound is not None and waveform_N is not None else 0.0,
+            damage=self._damage(end),
+        )
+
+    def _damage(self, end: float) -> str | None:
+        parts = []
+        if self.claimed - end > max(0.5, 0.05 * self.claimed):
+            parts.append(f"breaks off at {end:.1f} of {self.claimed:.1f} s")
+        if self.failed_packets:
+            parts.append(f"{self.failed_packets} packets could not be decoded")
+        if self.sound is not None and self.sound.not_finite:
+            parts.append(f"{self.sound.not_finite} sound samples were no numbers and count as silence")
+        if parts and self.last_error:
+            parts[-1] += f" ({self.last_error})"
+        return "; ".join(parts) or None
+
+
+class _Sound:
+    """Collects sound at its own rate, placed by its time stamps."""
+
+    def __init__(self, origin: float) -> None:
+        self.origin = origin
+        self.start = self.end = 0.0
+        self.rate = 0
+        self.not_finite = 0
+        self.chunks: list[FloatArray] = []
+        self.converter: Any = None
+
+    def take(self, frame: Any) -> None:
+        """Add one decoded frame; a gap in the time stamps is heard as silence, an overlap is cut."""
+        import av
+
+        if self.converter is None:
+            self.rate = frame.sample_rate
+            self.converter = av.AudioResampler(format="fltp", layout="mono", rate=self.rate)
+            self.start = self.end = (frame.time or 0.0) - self.origin if frame.time is not None else 0.0
+        time = frame.time - self.origin if frame.time is not None else self.end
+        gap = time - self.end
+        if gap > GAP_SECONDS:
+            self._add(np.zeros(round(gap * self.rate), dtype=np.float32))
+        frame.pts = None  # the converter would refuse jumps
+        for converted in self.converter.resample(frame):
+            samples = converted.to_ndarray().reshape(-1)
+            self._add(samples[round(-gap * self.rate) :] if gap < -GAP_SECONDS else samples)
+
+    def _add(self, samples: FloatArray) -> None:
+        self.chunks.append(samples)
+        self.end += len(samples) / self.rate
+
+    def waveform(self, sample_rate: int) -> FloatArray | None:
+        """All of it at `sample_rate`; None where there is nothing. Cuts what lies before the clock's start."""
+        import soxr
+
+        if not self.chunks or self.end <= max(self.start, 0.0):
+            return None
+        samples_N = np.concatenate(self.chunks)
+        if self.start < 0:
+            samples_N = samples_N[round(-self.start * self.rate) :]
+            self.start = 0.0
+        finite_N = np.isfinite(samples_N)
+        self.not_finite = int((~finite_N).sum())
+        samples_N = np.where(finite_N, samples_N, 0.0).astype(np.float32)
+        return np.asarray(soxr.resample(samples_N, self.rate, sample_rate), dtype=np.float32)
+
+
+class _Pictures:
+    """Keeps, of the frames passing by in time order, those nearest to a regular grid; converts only these."""
+
+    def __init__(self, stream: Any, origin: float, fps: float, seconds: float) -> None:
+        self.origin, self.fps = origin, fps
+        self.period = 1.0 / float(stream.average_rate or stream.guessed_rate or 25)
+        self.seconds = seconds if seconds > 0 else MAX_SECONDS
+        self.stream = stream
+        self.frames: list[npt.NDArray[np.uint8]] = []
+        self.times: list[float] = []
+        self.end = 0.0
+        self.next_point = 0
+        self.held: tuple[float, Any] | None = None
+        self.held_kept = False
+        self.seen = 0
+
+    def take(self, frame: Any) -> None:
+        """Offer the next frame."""
+        time = frame.time - self.origin if frame.time is not None else self.seen * self.period
+        self.seen += 1
+        if time < -self.period / 2 or (self.held is not None and time <= self.held[0]):
+            return  # before the clock's start, or a repeated time stamp
+        time = max(time, 0.0)
+        if self.held is not None:
+            self._settle(until=(self.held[0] + time) / 2)
+        else:
+            self.next_point = max(0, round(time * self.fps))
+        self.held, self.held_kept = (time, frame), False
+        self.end = time + self.period
+
+    def finish(self) -> None:
+        """Decide on the last frame, which is shown for one more period."""
+        if self.held is not None:
+            self._settle(until=self.held[0] + max(self.period, 0.5 / self.fps))
+
+    def _settle(self, *, until: float) -> None:
+        """Keep the held frame if it is the nearest to a point of the grid before `until`."""
+        assert self.held is not None
+        time, frame = self.held
+        point = self.next_point
+        while self.next_point / self.fps < until:
+            self.next_point += 1
+        if self.next_point > point or not self.frames:
+            self.times.append(time)
+            self.frames.append(self._picture(frame))
+
+    def _picture(self, frame: Any) -> npt.NDArray[np.uint8]:
+        """RGB, square pixels, upright, at most the size that memory allows."""
+        aspect = float(self.stream.codec_context.sample_aspect_ratio or 1)
+        width, height = frame.width * aspect, float(frame.height)
+        allowed = FRAME_BYTES / (3 * max(self.seconds * self.fps, 1))  # pixels of one frame
+        scale = min(1.0, LONGEST_SIDE / max(width, height), (allowed / (width * height)) ** 0.5)
+        size = {"width": max(2, round(width * scale)), "height": max(2, round(height * scale))}
+        picture_HWC = frame.reformat(**size, format="rgb24").to_ndarray()
+        return np.ascontiguousarray(np.rot90(picture_HWC, round(frame.rotation / 90) % 4))
