@@ -24,7 +24,7 @@ _EXPORTS = {
     "metrics": "textmsa",
 }
 
-__all__ = [*_EXPORTS, "__version__"]  # noqa: PLE0604
+__all__ = [*_EXPORTS, "__version__"]
 
 
 def __getattr__(name: str) -> Any:

@@ -87,7 +87,6 @@ def _flatten(content: dict[str, Any], kind: type[Any], path: Path, prefix: str =
             yield prefix + key, value
 
 
-
 def _nearest(key: str, known: Iterable[str]) -> str:
     near = get_close_matches(key, list(known), n=1, cutoff=0.4)
     return f": did you mean {near[0]!r}?" if near else f": allowed are {', '.join(known)}"
