@@ -55,9 +55,7 @@ class CorpusReader(Protocol):
         ...
 
 
-def read_corpus(
-    folder: Path, *, layout: str = "mmsa", score_range: str | tuple[float, float] = "auto"
-) -> Corpus:
+def read_corpus(folder: Path, *, layout: str = "mmsa", score_range: str | tuple[float, float] = "auto") -> Corpus:
     """Read the list of clips in `folder`; no media is opened.
 
     Parameters
@@ -158,9 +156,7 @@ def _rows(table: Path) -> Iterator[_Row]:
                     )
                 yield _Row(reader.line_num, dict(zip(header, cells, strict=True)))
     except UnicodeDecodeError as error:
-        raise UserError(
-            f"{table}: not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8"
-        ) from error
+        raise UserError(f"{table}: not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8") from error
     except csv.Error as error:
         raise UserError(f"{table}: line {reader.line_num} is not CSV ({error}); mend its quotes") from error
 
@@ -204,9 +200,7 @@ def _number(table: Path, row: _Row, column: str) -> float | None:
     except ValueError:
         value = math.nan
     if not math.isfinite(value):
-        raise UserError(
-            f"{table}: line {row.line}: {column} {cell!r} is not a number; give the sentiment score"
-        )
+        raise UserError(f"{table}: line {row.line}: {column} {cell!r} is not a number; give the sentiment score")
     return value
 
 
@@ -225,9 +219,7 @@ def _choose_range(
         chosen, source = parse_score_range(described["score_range"], where=where), "corpus.json"
     else:
         known = [value for values in labels for value in values.values() if value is not None]
-        fitting = [
-            bounds for bounds in SCORE_RANGES if all(bounds[0] <= value <= bounds[1] for value in known)
-        ]
+        fitting = [bounds for bounds in SCORE_RANGES if all(bounds[0] <= value <= bounds[1] for value in known)]
         chosen = fitting[0] if known and fitting else SCORE_RANGES[-1]
         source = "labels" if known else "no labels"
     for row, values in zip(rows, labels, strict=True):
@@ -240,9 +232,7 @@ def _choose_range(
     return chosen, source
 
 
-def _clips(
-    folder: Path, table: Path, rows: list[_Row], labels: list[dict[str, float | None]]
-) -> Iterator[Clip]:
+def _clips(folder: Path, table: Path, rows: list[_Row], labels: list[dict[str, float | None]]) -> Iterator[Clip]:
     files = _MediaFiles(folder)
     seen: dict[str, int] = {}
     for row, values in zip(rows, labels, strict=True):
@@ -259,9 +249,7 @@ def _clips(
         try:
             path = files.find(video_id, clip_id)
         except ValueError as error:
-            raise UserError(
-                f"{table}: line {row.line}: {error}; media files lie in Raw/<video_id>/"
-            ) from error
+            raise UserError(f"{table}: line {row.line}: {error}; media files lie in Raw/<video_id>/") from error
         yield Clip(
             id=identity,
             path=path,
@@ -291,9 +279,7 @@ class _MediaFiles:
             if not value.strip():
                 raise ValueError(f"{column} is empty")
             if os.path.isabs(value) or {"", ".", ".."} & set(parts) or "\0" in value:
-                raise ValueError(
-                    f"{column} {value!r} is not a plain name: it could lead out of the corpus folder"
-                )
+                raise ValueError(f"{column} {value!r} is not a plain name: it could lead out of the corpus folder")
         wanted = self.folder / "Raw" / video_id / clip_id
         names = self.listing(wanted.parent).get(wanted.name, {})
         extension = next((extension for extension in EXTENSIONS if extension in names), None)

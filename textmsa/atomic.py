@@ -1,0 +1,60 @@
+"""Files that are written at once or not at all, and read with a remedy where they are damaged."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from textmsa.errors import UserError
+
+FORMAT_VERSION = 1
+"""Of every JSON file of a store and of a run's preparation."""
+UNFINISHED = ".unfinished"
+"""Ends the name of a file or folder that is being written; such leftovers are worthless."""
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file at once or not at all: to disk under another name, then renamed."""
+    unfinished = path.with_name(path.name + UNFINISHED)
+    with unfinished.open("w", encoding="utf-8", newline="") as stream:
+        stream.write(text)
+        to_disk(stream)
+    os.replace(unfinished, path)
+
+
+def to_disk(stream: Any) -> None:
+    """Make sure that what was written survives a power cut."""
+    stream.flush()
+    os.fsync(stream.fileno())
+
+
+def write_json(path: Path, document: dict[str, Any]) -> None:
+    """Write a JSON object with its format version, at once or not at all."""
+    write_text(path, json_text(document))
+
+
+def json_text(document: dict[str, Any]) -> str:
+    """The text that `write_json` writes; the same document always gives the same bytes."""
+    stamped = {"format": FORMAT_VERSION, **document}
+    return json.dumps(stamped, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """A JSON object without its format version.
+
+    Raises UserError where the file is absent, damaged or of another format.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; prepare again into another --out") from None
+    except ValueError as error:
+        raise UserError(f"{path}: damaged ({error}); prepare again into another --out") from error
+    written = document.pop("format", None) if isinstance(document, dict) else None
+    if written != FORMAT_VERSION:
+        raise UserError(
+            f"{path}: has format {written}, this textmsa reads {FORMAT_VERSION}; use the textmsa that made "
+            "it, or prepare again into another --out"
+        )
+    assert isinstance(document, dict)
+    return document
