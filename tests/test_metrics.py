@@ -1,0 +1,60 @@
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.metrics import f1_score
+
+from textmsa.errors import UserError
+from textmsa.metrics import evaluate
+
+
+@pytest.mark.parametrize("family", ["mosi", "sims"])
+def test_legacy_gives_the_published_names_and_values(shared: Path, family):
+    fixture = json.loads((shared / "reference/metrics.json").read_text())[family]
+    ours = evaluate(fixture["pred"], fixture["true"], family, legacy=True)
+    assert {name: round(value, 4) for name, value in ours.items()} == fixture["metrics"]
+
+
+def test_plain_f1_is_scikit_learns_not_the_swapped_one():
+    """DESIGN: a constant predictor on SIMS scores 81.9 with swapped arguments instead of 56.8."""
+    true = np.array([0.5] * 69 + [-0.5] * 31)
+    pred = np.ones(100)
+    right = f1_score(true > 0, pred > 0, average="weighted", zero_division=0)
+    assert evaluate(pred, true, "sims")["f1"] == pytest.approx(right) == pytest.approx(0.563, abs=1e-3)
+    assert evaluate(pred, true, "sims", legacy=True)["F1_score"] == pytest.approx(0.817, abs=1e-3)
+
+
+def test_hand_computed_mosi():
+    values = evaluate([1.2, -0.4, 0.0, 2.6], [1.0, 0.0, -2.0, 3.0], "mosi")
+    assert values["acc2_has0"] == 0.5  # 1.2 and 2.6 right; -0.4 against 0 wrong, 0 against -2 wrong
+    assert values["acc2_non0"] == pytest.approx(1.0)  # 0.0 is not > 0, so the -2 counts as negative
+    assert values["acc7"] == 0.75  # 1, -0 -> 0, 0 != -2, 3
+    assert values["mae"] == pytest.approx((0.2 + 0.4 + 2.0 + 0.4) / 4)
+
+
+def test_sims_classes_include_their_upper_bound():
+    bounds = [-1.0, -0.7, -0.1, 0.0, 0.1, 0.7, 1.0]
+    same = evaluate(bounds, bounds, "sims")
+    assert (same["acc2"], same["acc3"], same["acc5"], same["mae"]) == (1, 1, 1, 0)
+    assert evaluate([-0.69], [-0.7], "sims")["acc5"] == 0
+    assert evaluate([0.1], [0.0], "sims")["acc3"] == 1
+
+
+def test_constant_predictions_have_no_correlation():
+    assert np.isnan(evaluate([1.0, 1.0], [0.0, 2.0], "mosi")["corr"])
+
+
+@given(st.lists(st.floats(-3, 3), min_size=1, max_size=30), st.sampled_from(["mosi", "sims"]))
+def test_perfect_predictions_are_perfect(true, family):
+    values = evaluate(true, true, family)
+    assert values["mae"] == 0
+    assert all(value == 1 or np.isnan(value) or key in ("mae", "corr") for key, value in values.items())
+
+
+@pytest.mark.parametrize(("pred", "true"), [([], []), ([1.0], [1.0, 2.0]), ([float("nan")], [1.0])])
+def test_bad_input_is_refused(pred, true):
+    with pytest.raises(UserError):
+        evaluate(pred, true, "mosi")
