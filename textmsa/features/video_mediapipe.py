@@ -3,6 +3,7 @@
 Shape suffixes: T frames, F features, H height, W width.
 """
 
+import atexit
 import hashlib
 import os
 from collections.abc import Iterator
@@ -88,13 +89,13 @@ class MediapipeVideo:
 
     def _frame(self, picture_HWC: npt.NDArray[np.uint8]) -> FloatArray:
         """The features (F,) of one picture."""
-        import mediapipe as mp
-
-        values_F = np.full(len(NAMES), np.nan, dtype=np.float32)
-        with _quiet():
-            if self._landmarker is None:
+        if self._landmarker is None:
+            with _quiet():  # the libraries talk while they are set up, up to the first picture
                 self._landmarker = _create(self.path)
-            found = self._landmarker.detect(mp.Image(image_format=mp.ImageFormat.SRGB, data=picture_HWC))
+                found = self._detect(picture_HWC)
+        else:
+            found = self._detect(picture_HWC)
+        values_F = np.full(len(NAMES), np.nan, dtype=np.float32)
         values_F[-1] = float(bool(found.face_landmarks))
         if found.face_landmarks:
             face = int(np.argmax([_area(landmarks) for landmarks in found.face_landmarks]))
@@ -103,10 +104,18 @@ class MediapipeVideo:
             values_F[len(BLENDSHAPES) : -1] = _pose(found.facial_transformation_matrixes[face])
         return values_F
 
+    def _detect(self, picture_HWC: npt.NDArray[np.uint8]) -> Any:
+        import mediapipe as mp
+
+        return self._landmarker.detect(mp.Image(image_format=mp.ImageFormat.SRGB, data=picture_HWC))
+
 
 def _create(path: Path) -> Any:
-    from mediapipe.tasks.python import BaseOptions, vision
-
+    """A landmarker for single pictures. Raises UserError where MediaPipe cannot be loaded."""
+    try:
+        from mediapipe.tasks.python import BaseOptions, vision
+    except (ImportError, OSError) as error:
+        raise UserError(_advice(error)) from error
     options = vision.FaceLandmarkerOptions(
         base_options=BaseOptions(model_asset_path=str(path)),
         running_mode=vision.RunningMode.IMAGE,
@@ -114,7 +123,20 @@ def _create(path: Path) -> Any:
         output_face_blendshapes=True,
         output_facial_transformation_matrixes=True,
     )
-    return vision.FaceLandmarker.create_from_options(options)
+    try:
+        landmarker = vision.FaceLandmarker.create_from_options(options)
+    except OSError as error:
+        raise UserError(_advice(error)) from error
+    atexit.register(landmarker.close)  # left to the interpreter's end, it would complain
+    return landmarker
+
+
+def _advice(error: Exception) -> str:
+    return (
+        f"MediaPipe cannot be loaded ({str(error).splitlines()[0]}): where libGL is missing, replace "
+        "opencv-contrib-python by opencv-contrib-python-headless; where libEGL or libGLESv2 is, install the system "
+        "packages libegl1 and libgles2"
+    )
 
 
 def _area(landmarks: list[Any]) -> float:
