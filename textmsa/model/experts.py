@@ -25,13 +25,19 @@ class Router(nn.Module):
 
     def forward(self, text_mean_BD: Tensor) -> tuple[Tensor, Tensor]:
         """(B, D) -> chosen experts (B, K) and their weights (B, K), which sum to 1."""
-        with torch.autocast(text_mean_BD.device.type, enabled=False):
-            text_mean = text_mean_BD.float()
-            logits = self.score(text_mean)
-            if self.noise_when == "always" or (self.noise_when == "train" and self.training):
-                logits = logits + torch.randn_like(logits) * functional.softplus(self.noise(text_mean))
-            top, chosen_BK = logits.topk(self.top_k, dim=-1)
-            return chosen_BK, top.softmax(dim=-1)
+        text_mean = text_mean_BD.float()
+        logits = linear_float32(self.score, text_mean)
+        if self.noise_when == "always" or (self.noise_when == "train" and self.training):
+            noise_scale = functional.softplus(linear_float32(self.noise, text_mean))
+            logits = logits + torch.randn_like(logits) * noise_scale
+        top, chosen_BK = logits.topk(self.top_k, dim=-1)
+        return chosen_BK, top.softmax(dim=-1)
+
+
+def linear_float32(layer: nn.Linear, x_BD: Tensor) -> Tensor:
+    """The layer's output as a product and a sum, which autocast leaves in float32, as it does not a matrix product."""
+    bias = 0 if layer.bias is None else layer.bias.float()
+    return (x_BD[:, None] * layer.weight.float()).sum(dim=-1) + bias
 
 
 class Experts(nn.Module):

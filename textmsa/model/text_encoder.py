@@ -51,8 +51,7 @@ def encode_together(encoder: nn.Module, texts: dict[str, Tokens]) -> dict[str, T
         rows = [functional.pad(t[part], (0, longest - t[part].shape[1])) for t in texts.values()]
         return torch.cat(rows)
 
-    mask = stacked(1)
-    inputs = {"input_ids": stacked(0), "attention_mask": _never_empty(mask).long()}
+    inputs = {"input_ids": stacked(0), "attention_mask": _attention_mask(encoder, _never_empty(stacked(1)))}
     if takes_segments(encoder):
         inputs["token_type_ids"] = stacked(2)
     hidden = encoder(**inputs).last_hidden_state.chunk(len(texts))
@@ -62,6 +61,18 @@ def encode_together(encoder: nn.Module, texts: dict[str, Tokens]) -> dict[str, T
 def takes_segments(encoder: nn.Module) -> bool:
     """Whether the encoder has token types (BERT has, MPNet has not)."""
     return "token_type_ids" in inspect.signature(encoder.forward).parameters
+
+
+def _attention_mask(encoder: nn.Module, mask_BL: Tensor) -> Tensor:
+    """The mask in the form that the encoder takes without reading it back from the device.
+
+    With SDPA transformers asks a two-dimensional mask whether all of it is real, which on a GPU waits for the
+    device; a four-dimensional one is used as it is.
+    """
+    sdpa = getattr(encoder.config, "_attn_implementation", None) == "sdpa"
+    if sdpa and mask_BL.device.type != "cpu":
+        return mask_BL[:, None, None, :].expand(-1, 1, mask_BL.shape[1], -1)
+    return mask_BL.long()
 
 
 def _never_empty(mask_BL: Tensor) -> Tensor:
