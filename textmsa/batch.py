@@ -242,3 +242,22 @@ class Collator:
             if row is not None:
                 values[i, : len(row[1])], mask[i, : len(row[1])] = row
         return Steps(torch.from_numpy(values), torch.from_numpy(mask))
+
+
+class SampleDataset:
+    """Prepared clips as examples, made on access; what `torch.utils.data.DataLoader` and the Trainer read."""
+
+    def __init__(self, samples: Any, indices: Sequence[int], standards: dict[str, Standardisation], config: Any) -> None:
+        self.samples, self.indices, self.standards, self.config = samples, list(indices), standards, config
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def __getitem__(self, index: int) -> Example:
+        return example_of(self.samples[self.indices[index]], self.standards, self.config)
+
+
+def standards_of(statistics: Any) -> dict[str, Standardisation]:
+    """Means and deviations of the training split from a preparation's `Statistics`."""
+    found = {name: getattr(statistics, name) for name in ("audio", "video")}
+    return {name: Standardisation(s.mean_F, s.std_F) for name, s in found.items() if s is not None}

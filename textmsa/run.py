@@ -1,0 +1,144 @@
+"""A run folder: a trained model with all that is needed to use it again.
+
+    run.json            written last: its presence means that training is complete
+    recipe.yaml         every choice, as it was
+    model/              config.json, model.safetensors, tokenizer
+    preparation.json, statistics.json   how clips are made into features and explanations
+    history.json        per epoch: training loss, validation metrics
+    tensorboard/        the same for TensorBoard
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import numpy.typing as npt
+
+from textmsa.batch import Collator, SampleDataset, standards_of
+from textmsa.errors import UserError
+from textmsa.preparation import Preparation
+
+if TYPE_CHECKING:
+    from textmsa.model import TextMsaModel
+    from textmsa.store import Store
+
+RUN = "run.json"
+MODEL = "model"
+RECIPE = "recipe.yaml"
+HISTORY = "history.json"
+SCORE_BATCH = 64
+
+
+@dataclass(frozen=True)
+class RunInfo:
+    """What run.json says of a finished training."""
+
+    corpus: str
+    store: str
+    score_range: tuple[float, float]
+    seed: int
+    alignment_query: str
+    epochs: int
+    """Trained in all."""
+    best_epoch: int
+    """Whose weights were kept: the one with the lowest validation MAE."""
+    valid: dict[str, float]
+    """Validation metrics of the kept weights."""
+    tried: dict[str, float]
+    """Validation MAE by `alignment_query`, where several were tried."""
+    expert_load: list[list[float]]
+    """Layer -> expert -> share of the validation clips routed to it."""
+    parameters: int
+    seconds: float
+    device: str
+    precision: str
+    packages: dict[str, str] = field(default_factory=dict)
+
+    def save(self, folder: Path) -> None:
+        """Write run.json at once or not at all."""
+        part = folder / (RUN + ".part")
+        part.write_text(json.dumps(asdict(self), indent=2) + "\n")
+        part.replace(folder / RUN)
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Scores of some clips, with what led to them."""
+
+    ids: list[str]
+    score_N: npt.NDArray[np.float64]
+    gates_NM: npt.NDArray[np.float64]
+    """Weight of text, audio and video; 0 where missing."""
+    experts_NLE: npt.NDArray[np.float64]
+    """Weight by layer and expert; 0 where not chosen."""
+
+
+class Run:
+    """A finished run. Use `Run.open`."""
+
+    def __init__(self, path: Path, info: RunInfo, preparation: Preparation) -> None:
+        self.path, self.info, self.preparation = path, info, preparation
+
+    @staticmethod
+    def open(path: Path) -> "Run":
+        """Open a finished run; raises UserError, saying what to do, for anything else."""
+        if not (path / RUN).is_file():
+            if (path / RECIPE).is_file():
+                raise UserError(f"{path}: training is not finished; run the same textmsa train again to go on")
+            raise UserError(f"{path}: not a run folder; make one with: textmsa train RECIPE.yaml --data STORE --out RUN")
+        document = json.loads((path / RUN).read_text())
+        document["score_range"] = tuple(document["score_range"])
+        return Run(path, RunInfo(**document), Preparation.load(path))
+
+    @cached_property
+    def model(self) -> "TextMsaModel":
+        """The trained network, in evaluation mode on the CPU."""
+        from transformers.utils import logging
+
+        from textmsa.model import TextMsaModel
+
+        logging.disable_progress_bar()
+        return TextMsaModel.from_pretrained(self.path / MODEL).eval()
+
+    @cached_property
+    def collator(self) -> Collator:
+        """Examples -> batch, with the model's tokenizer and switches."""
+        from transformers import AutoTokenizer
+
+        return Collator(AutoTokenizer.from_pretrained(self.path / MODEL), self.model.config)
+
+    def check(self, store: "Store") -> None:
+        """Raises UserError where a store was not prepared as this run's training data were."""
+        differences = self.preparation.differences(Preparation.load(store.path))
+        if differences:
+            raise UserError(
+                f"{store.path}: prepared otherwise than the data of {self.path} ({'; '.join(differences)}): "
+                "give the store it was trained on, or train on this one"
+            )
+
+    def score(self, samples: Any, indices: Sequence[int]) -> Scored:
+        """Score the samples at `indices`; each one's score depends on that sample only."""
+        assert self.preparation.statistics is not None
+        standards = standards_of(self.preparation.statistics)
+        return score_all(self.model, self.collator, SampleDataset(samples, indices, standards, self.model.config))
+
+
+def score_all(model: "TextMsaModel", collator: Collator, dataset: SampleDataset) -> Scored:
+    """Scores of a whole dataset, in its order."""
+    import torch
+
+    ids, scores, gates, experts = [], [], [], []
+    with torch.inference_mode():
+        for start in range(0, len(dataset), SCORE_BATCH):
+            examples = [dataset[i] for i in range(start, min(start + SCORE_BATCH, len(dataset)))]
+            batch = collator(examples)
+            output = model(batch.to(model.device))
+            ids += batch.ids
+            scores.append(output.score_B.double().cpu().numpy())
+            gates.append(output.gates_BM.double().cpu().numpy())
+            experts.append(output.expert_weights_BNE.double().cpu().numpy())
+    return Scored(ids, np.concatenate(scores), np.concatenate(gates), np.concatenate(experts))

@@ -1,0 +1,349 @@
+"""Recipe + store -> run folder, with the Hugging Face Trainer underneath."""
+
+import math
+import os
+import shutil
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from textmsa import metrics
+from textmsa.batch import SampleDataset, standards_of
+from textmsa.config import Recipe, TrainingConfig
+from textmsa.errors import UserError
+from textmsa.preparation import Preparation
+from textmsa.progress import Meter, duration
+from textmsa.run import HISTORY, MODEL, RECIPE, RUN, Run, RunInfo, score_all
+from textmsa.store import Store
+
+if TYPE_CHECKING:
+    from textmsa.batch import Collator
+    from textmsa.model import TextMsaModel
+
+CHECKPOINTS = "checkpoints"
+TRIED = "tried"
+EPSILON = 1e-9
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What `train` gives back."""
+
+    path: Path
+    info: RunInfo
+
+
+def train(
+    recipe: Recipe,
+    *,
+    data: Path,
+    out: Path,
+    device: str = "auto",
+    precision: Literal["fp32", "bf16"] = "fp32",
+) -> TrainResult:
+    """Train TEXT on a prepared store; run the same command again to go on after a stop.
+
+    Parameters
+    ----------
+    recipe
+        A YAML file; `textmsa/recipes` has some.
+    data
+        The store that `textmsa prepare` made.
+    out
+        The run folder to write.
+    device
+        "auto", "cpu" or "cuda:N".
+    precision
+        "fp32", or "bf16" for GPUs (on most CPUs bf16 is slower).
+    """
+    check_recipe(recipe)
+    store = Store.open(data)
+    for split in ("train", "valid"):
+        if not store.indices(split):
+            raise UserError(f"{data}: the split {split!r} has no clip, and training needs train and valid")
+    place = choose_device(device)
+    queries = recipe.try_alignment_queries
+    if (out / RUN).is_file():
+        return _finished(recipe, out)
+    _claim(recipe, out)
+    if not queries:
+        result = train_one(recipe, store, out, device=place, precision=precision)
+    else:
+        results = {}
+        for query in queries:
+            variant = replace(recipe, model=replace(recipe.model, alignment_query=query), try_alignment_queries=())
+            results[query] = _try(variant, store, out / TRIED / query, place, precision)
+        result = _keep_best(results, out)
+    info = result.info
+    print(
+        f"{out}: valid MAE {info.valid['mae']:.3f}, corr {info.valid['corr']:.3f} at epoch {info.best_epoch} of "
+        f"{info.epochs}, alignment_query {info.alignment_query}, {duration(info.seconds)}"
+    )
+    return result
+
+
+def check_recipe(recipe: Recipe) -> None:
+    """Raises UserError for values that no network can have."""
+    model, training = recipe.model, recipe.training
+    if not 1 <= model.top_k <= model.num_experts:
+        raise UserError(f"model.top_k {model.top_k}: must be between 1 and model.num_experts ({model.num_experts})")
+    whole = {"model.num_layers": model.num_layers, "model.num_heads": model.num_heads}
+    whole |= {"training.epochs": training.epochs, "training.batch_size": training.batch_size}
+    whole |= {"model.max_text_length": model.max_text_length, "model.max_steps": model.max_steps}
+    for name, value in whole.items():
+        if value < 1:
+            raise UserError(f"{name} {value}: must be at least 1")
+    if training.learning_rate <= 0:
+        raise UserError(f"training.learning_rate {training.learning_rate}: must be above 0")
+
+
+def choose_device(name: str) -> str:
+    """ "cpu" or "cuda:N"; raises UserError where it does not exist."""
+    import torch
+
+    if name == "auto":
+        return "cuda:0" if torch.cuda.is_available() else "cpu"
+    if name != "cpu" and not (name.startswith("cuda") and name[4:5] in ("", ":") and name[5:].isdigit() | (not name[5:])):
+        raise UserError(f"--device {name!r}: give auto, cpu or cuda:N")
+    count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+    if name.startswith("cuda") and int(name[5:] or 0) >= count:
+        raise UserError(f"--device {name!r}: this machine has {count} CUDA device(s); give --device cpu")
+    return name
+
+
+def _claim(recipe: Recipe, out: Path) -> None:
+    """Write the recipe into a new run folder; an unfinished one must have been made with the same recipe."""
+    import yaml
+
+    text = yaml.safe_dump(_plain(asdict(recipe)), sort_keys=False)
+    if out.exists() and not (out / RECIPE).is_file() and (not out.is_dir() or any(out.iterdir())):
+        raise UserError(f"--out {out}: exists and is not a run folder; give another")
+    if (out / RECIPE).is_file() and (out / RECIPE).read_text() != text:
+        raise UserError(f"--out {out}: was begun with another recipe (see {out / RECIPE}); give another --out")
+    out.mkdir(parents=True, exist_ok=True)
+    (out / RECIPE).write_text(text)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _finished(recipe: Recipe, out: Path) -> TrainResult:
+    _claim(recipe, out)
+    print(f"{out}: finished before; nothing to do")
+    return TrainResult(out, Run.open(out).info)
+
+
+def _try(recipe: Recipe, store: Store, out: Path, device: str, precision: str) -> TrainResult:
+    if (out / RUN).is_file():
+        return TrainResult(out, Run.open(out).info)
+    _claim(recipe, out)
+    return train_one(recipe, store, out, device=device, precision=precision)
+
+
+def _keep_best(results: dict[str, TrainResult], out: Path) -> TrainResult:
+    """Copy the run with the lowest validation MAE to `out`."""
+    best = min(results.values(), key=lambda result: result.info.valid["mae"])
+    tried = {query: result.info.valid["mae"] for query, result in results.items()}
+    for name in os.listdir(best.path):
+        source, target = best.path / name, out / name
+        if source.is_dir():
+            shutil.copytree(source, target, dirs_exist_ok=True)
+        elif name not in (RUN, RECIPE):
+            shutil.copy(source, target)
+    for result in results.values():
+        if result is not best:
+            shutil.rmtree(result.path / MODEL, ignore_errors=True)
+    info = replace(best.info, tried=tried, seconds=sum(result.info.seconds for result in results.values()))
+    info.save(out)
+    return TrainResult(out, info)
+
+
+def train_one(recipe: Recipe, store: Store, out: Path, *, device: str, precision: str) -> TrainResult:
+    """Train one model and write its run folder, whose run.json comes last."""
+    import json
+
+    from transformers import set_seed
+    from transformers.trainer_utils import get_last_checkpoint
+
+    started = time.monotonic()
+    preparation = Preparation.load(store.path)
+    set_seed(recipe.training.seed)
+    model, collator = build_model(recipe, store)
+    freeze_encoder(model, recipe.training.freeze_encoder_layers)
+    splits = {split: _dataset(store, split, model) for split in ("train", "valid")}
+    trainer = _trainer(recipe, model, collator, splits, out, device=device, precision=precision, store=store)
+    checkpoints = out / CHECKPOINTS
+    last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
+    trainer.train(resume_from_checkpoint=last)
+
+    model = trainer.model.eval()
+    scored = score_all(model, collator, splits["valid"])
+    history = epoch_history(trainer.state.log_history)
+    (out / HISTORY).write_text(json.dumps(history, indent=1) + "\n")
+    model.save_pretrained(out / MODEL)
+    collator.tokenizer.save_pretrained(out / MODEL)
+    preparation.save(out)
+    shutil.rmtree(checkpoints, ignore_errors=True)
+    family = metrics.family_of(store.manifest.score_range)
+    info = RunInfo(
+        corpus=store.manifest.corpus,
+        store=str(store.path),
+        score_range=store.manifest.score_range,
+        seed=recipe.training.seed,
+        alignment_query=recipe.model.alignment_query,
+        epochs=len(history),
+        best_epoch=min(history, key=lambda row: row["valid_mae"])["epoch"],
+        valid=metrics.evaluate(scored.score_N, store.labels("valid"), family),
+        tried={},
+        expert_load=(scored.experts_NLE > 0).mean(axis=0).tolist(),
+        parameters=sum(parameter.numel() for parameter in model.parameters()),
+        seconds=time.monotonic() - started,
+        device=device,
+        precision=precision,
+        packages=store.manifest.packages,
+    )
+    info.save(out)
+    return TrainResult(out, info)
+
+
+def build_model(recipe: Recipe, store: Store) -> "tuple[TextMsaModel, Collator]":
+    """A network with pretrained text encoder, sized by the store, and the collator that feeds it."""
+    from transformers.utils import logging
+
+    from textmsa.batch import Collator
+    from textmsa.model import TextMsaConfig, TextMsaModel
+    from textmsa.model.text_encoder import load_encoder
+
+    logging.disable_progress_bar()
+    encoder, tokenizer = load_encoder(recipe.model.text_encoder)
+    statistics = store.statistics
+    config = TextMsaConfig(
+        **asdict(recipe.model),
+        audio_size=len(statistics.audio.names) if statistics.audio else None,
+        video_size=len(statistics.video.names) if statistics.video else None,
+        text_encoder_config=encoder.config.to_dict(),
+        frames=recipe.inputs.frames,
+        text_input=recipe.inputs.text_input,
+    )
+    return TextMsaModel(config, encoder), Collator(tokenizer, config)
+
+
+def freeze_encoder(model: "TextMsaModel", layers: int) -> None:
+    """Fix the text encoder's embeddings and its first `layers` layers, where `layers` is above 0."""
+    if layers <= 0:
+        return
+    encoder: Any = model.text_encoder
+    parts = list(encoder.encoder.layer) if hasattr(encoder, "encoder") and hasattr(encoder.encoder, "layer") else None
+    if parts is None:
+        raise UserError(f"training.freeze_encoder_layers: {type(encoder).__name__} has no list of layers; give 0")
+    for part in [encoder.embeddings, *parts[:layers]]:
+        part.requires_grad_(False)
+
+
+def _dataset(store: Store, split: str, model: "TextMsaModel") -> SampleDataset:
+    return SampleDataset(store, store.indices(split), standards_of(store.statistics), model.config)
+
+
+def epoch_history(log: list[dict[str, float]]) -> list[dict[str, float]]:
+    """Per epoch the training loss and the validation metrics, from the Trainer's log."""
+    rows: dict[int, dict[str, float]] = {}
+    for entry in log:
+        row = rows.setdefault(round(entry["epoch"]), {"epoch": round(entry["epoch"])})
+        if "loss" in entry:
+            row["train_loss"] = entry["loss"]
+        row |= {key.replace("eval_", "valid_"): entry[key] for key in ("eval_mae", "eval_corr") if key in entry}
+    return [row for row in rows.values() if "valid_mae" in row]
+
+
+def schedule(training: TrainingConfig, steps_per_epoch: int, total_steps: int) -> Callable[[int], float]:
+    """Learning rate as a share of its peak, by step (from 0)."""
+    warmup = max(1, round(training.warmup_fraction * total_steps))
+
+    def cosine(step: int) -> float:
+        if step < warmup:
+            return (step + 1) / warmup
+        return 0.5 * (1 + math.cos(math.pi * (step - warmup) / max(1, total_steps - warmup)))
+
+    def paper(step: int) -> float:
+        epoch = step // steps_per_epoch
+        return epoch / 20 if epoch <= 20 else 0.5 * (1 + math.cos(math.pi * (epoch - 21) / 180))
+
+    return paper if training.schedule == "paper" else cosine
+
+
+def _trainer(
+    recipe: Recipe,
+    model: "TextMsaModel",
+    collator: "Collator",
+    splits: dict[str, SampleDataset],
+    out: Path,
+    *,
+    device: str,
+    precision: str,
+    store: Store,
+) -> Any:
+    from transformers import EarlyStoppingCallback, TrainingArguments
+    from transformers.trainer_callback import PrinterCallback
+
+    from textmsa.trainer import ProgressLine, TextMsaTrainer
+
+    training = recipe.training
+    if device.startswith("cuda"):
+        os.environ["CUDA_VISIBLE_DEVICES"] = device[5:] or "0"
+    os.environ["TENSORBOARD_LOGGING_DIR"] = str(out / "tensorboard")
+    arguments = TrainingArguments(
+        output_dir=str(out / CHECKPOINTS),
+        num_train_epochs=training.epochs,
+        per_device_train_batch_size=training.batch_size,
+        per_device_eval_batch_size=64,
+        max_grad_norm=training.max_grad_norm,
+        eval_strategy="epoch",
+        save_strategy="epoch",
+        logging_strategy="epoch",
+        save_total_limit=1,
+        load_best_model_at_end=True,
+        metric_for_best_model="mae",
+        greater_is_better=False,
+        report_to=["tensorboard"],
+        seed=training.seed,
+        bf16=precision == "bf16",
+        use_cpu=device == "cpu",
+        remove_unused_columns=False,
+        label_names=["labels"],
+        disable_tqdm=True,
+        dataloader_pin_memory=device != "cpu",
+        log_level="error",
+    )
+    family = metrics.family_of(store.manifest.score_range)
+
+    def valid_metrics(prediction: Any) -> dict[str, float]:
+        return metrics.evaluate(np.asarray(prediction.predictions), np.asarray(prediction.label_ids), family)
+
+    trainer = TextMsaTrainer(
+        training=training,
+        model=model,
+        args=arguments,
+        train_dataset=splits["train"],
+        eval_dataset=splits["valid"],
+        data_collator=lambda examples: as_inputs(collator(examples)),
+        compute_metrics=valid_metrics,
+    )
+    trainer.remove_callback(PrinterCallback)
+    trainer.add_callback(ProgressLine(f"train {out.name}"))
+    if training.patience is not None:
+        trainer.add_callback(EarlyStoppingCallback(early_stopping_patience=training.patience))
+    return trainer
+
+
+def as_inputs(batch: Any) -> dict[str, Any]:
+    """A batch as the Trainer passes it on: labels for its bookkeeping, the batch for the network."""
+    if batch.label_B is None:
+        raise UserError(f"clips without a label cannot be trained on: {', '.join(batch.ids[:3])}")
+    return {"labels": batch.label_B, "batch": batch}
