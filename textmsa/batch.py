@@ -247,7 +247,9 @@ class Collator:
 class SampleDataset:
     """Prepared clips as examples, made on access; what `torch.utils.data.DataLoader` and the Trainer read."""
 
-    def __init__(self, samples: Any, indices: Sequence[int], standards: dict[str, Standardisation], config: Any) -> None:
+    def __init__(
+        self, samples: Any, indices: Sequence[int], standards: dict[str, Standardisation], config: Any
+    ) -> None:
         self.samples, self.indices, self.standards, self.config = samples, list(indices), standards, config
 
     def __len__(self) -> int:

@@ -1,11 +1,11 @@
 """A run folder: a trained model with all that is needed to use it again.
 
-    run.json            written last: its presence means that training is complete
-    recipe.yaml         every choice, as it was
-    model/              config.json, model.safetensors, tokenizer
-    preparation.json, statistics.json   how clips are made into features and explanations
-    history.json        per epoch: training loss, validation metrics
-    tensorboard/        the same for TensorBoard
+run.json            written last: its presence means that training is complete
+recipe.yaml         every choice, as it was
+model/              config.json, model.safetensors, tokenizer
+preparation.json, statistics.json   how clips are made into features and explanations
+history.json        per epoch: training loss, validation metrics
+tensorboard/        the same for TensorBoard
 """
 
 import json
@@ -89,7 +89,9 @@ class Run:
         if not (path / RUN).is_file():
             if (path / RECIPE).is_file():
                 raise UserError(f"{path}: training is not finished; run the same textmsa train again to go on")
-            raise UserError(f"{path}: not a run folder; make one with: textmsa train RECIPE.yaml --data STORE --out RUN")
+            raise UserError(
+                f"{path}: not a run folder; make one with: textmsa train RECIPE.yaml --data STORE --out RUN"
+            )
         document = json.loads((path / RUN).read_text())
         document["score_range"] = tuple(document["score_range"])
         return Run(path, RunInfo(**document), Preparation.load(path))

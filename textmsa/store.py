@@ -149,6 +149,19 @@ class Store:
         chunk = bisect_right(self._starts, index % len(self)) - 1
         return self._read(chunk, index % len(self) - self._starts[chunk])
 
+    def clips(self) -> list[Clip]:
+        """What the corpus says of each clip; features and explanations are not read."""
+        columns = {name: self.column(name) for name in (*CLIP_TEXTS, *CLIP_LABELS)}
+        folder = Path(self.manifest.corpus_folder)
+        columns["path"] = [folder / path for path in columns["path"]]
+        return [Clip(**dict(zip(columns, row, strict=True))) for row in zip(*columns.values(), strict=True)]
+
+    def explanations(self) -> list[Explanation]:
+        """The explanation of each clip; features are not read."""
+        columns = {name: self.column(f"explanation_{name}") for name in (*EXPLANATION_TEXTS, "provenance")}
+        columns["provenance"] = [json.loads(text) for text in columns["provenance"]]
+        return [Explanation(**dict(zip(columns, row, strict=True))) for row in zip(*columns.values(), strict=True)]
+
     def _read(self, chunk: int, row: int) -> StoredClip:
         def cell(name: str) -> Any:
             return self._chunks[name][chunk][row].as_py()

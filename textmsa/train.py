@@ -16,7 +16,7 @@ from textmsa.batch import SampleDataset, standards_of
 from textmsa.config import Recipe, TrainingConfig
 from textmsa.errors import UserError
 from textmsa.preparation import Preparation
-from textmsa.progress import Meter, duration
+from textmsa.progress import duration
 from textmsa.run import HISTORY, MODEL, RECIPE, RUN, Run, RunInfo, score_all
 from textmsa.store import Store
 
@@ -107,7 +107,9 @@ def choose_device(name: str) -> str:
 
     if name == "auto":
         return "cuda:0" if torch.cuda.is_available() else "cpu"
-    if name != "cpu" and not (name.startswith("cuda") and name[4:5] in ("", ":") and name[5:].isdigit() | (not name[5:])):
+    if name != "cpu" and not (
+        name.startswith("cuda") and name[4:5] in ("", ":") and name[5:].isdigit() | (not name[5:])
+    ):
         raise UserError(f"--device {name!r}: give auto, cpu or cuda:N")
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if name.startswith("cuda") and int(name[5:] or 0) >= count:

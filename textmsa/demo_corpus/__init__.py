@@ -1,1 +1,156 @@
-"""."""
+"""The known-answer corpus: rendered talking faces whose label is a known function of words, voice and face.
+
+Text decides who counts, conflict overrules words, and timing matters; see `latents.py` for the function.
+"""
+
+import csv
+import io
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass, fields
+from itertools import repeat
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from textmsa.atomic import read_json, write_json, write_text
+from textmsa.errors import UserError
+from textmsa.progress import track
+
+if TYPE_CHECKING:
+    from textmsa.demo_corpus.face import Portrait
+    from textmsa.demo_corpus.plan import ClipPlan, Plan, Speaker
+
+VERSION = "1"  # of the generator: raise it whenever the same seed gives other clips
+LEAST_CLIPS = 20
+BEGUN, CORPUS, LABELS = "generator.json", "corpus.json", "label.csv"
+
+
+@dataclass(frozen=True)
+class RenderResult:
+    """What `render_corpus` made."""
+
+    path: Path
+    clips: int
+    rendered: int
+    """In this run; the others were there."""
+
+
+def render_corpus(out: Path, *, clips: int = 600, seed: int = 0, workers: int = 2) -> RenderResult:
+    """Render the known-answer corpus of talking faces; run it again to go on after a stop.
+
+    Parameters
+    ----------
+    out
+        Folder to write, in MMSA layout: label.csv, Raw/<video_id>/<clip_id>.mp4, and corpus.json with the latents.
+    clips
+        How many clips, 20 to 2949 (no sentence is used twice).
+    seed
+        Another seed gives other clips.
+    workers
+        Processes.
+    """
+    from textmsa.demo_corpus.face import load_portrait
+    from textmsa.demo_corpus.plan import make_plan
+    from textmsa.demo_corpus.words import load_sentences
+
+    sentences = load_sentences()
+    if not LEAST_CLIPS <= clips <= len(sentences):
+        raise UserError(f"--clips {clips}: give a number from {LEAST_CLIPS} to {len(sentences)}")
+    if workers < 1:
+        raise UserError(f"--workers {workers}: give at least 1")
+    out = Path(out)
+    finished = _claim(out, {"version": VERSION, "clips": clips, "seed": seed})
+    if finished:
+        print(f"{out}: {clips} clips rendered before; nothing to do")
+        return RenderResult(out, clips, 0)
+    plan = make_plan(sentences, clips=clips, seed=seed)
+    todo = [(c, plan.speakers[c.speaker]) for c in plan.clips if not clip_path(out, plan, c).is_file()]
+    portrait = load_portrait()
+    done = clips - len(todo)
+    for _ in track(_rendered(out, plan, todo, portrait, workers), total=clips, label="render", done=done):
+        pass
+    _write_labels(out, plan)
+    _write_corpus(out, plan, [sentence.score for sentence in sentences], seed)
+    print(f"{out}: {clips} clips of {len(plan.speakers)} speakers")
+    return RenderResult(out, clips, len(todo))
+
+
+def clip_path(out: Path, plan: "Plan", clip: "ClipPlan") -> Path:
+    """Where a clip's file lies."""
+    return out / "Raw" / plan.speakers[clip.speaker].video_id / f"{clip.clip_id}.mp4"
+
+
+def _claim(out: Path, parameters: dict[str, Any]) -> bool:
+    """Whether the corpus is complete already; UserError where `out` holds something else."""
+    begun = out / BEGUN
+    if not begun.is_file():
+        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+            raise UserError(f"{out}: exists and is not a demo corpus; give another folder")
+        out.mkdir(parents=True, exist_ok=True)
+        write_json(begun, parameters)
+    found = read_json(begun)
+    if differing := [f"{name} {found.get(name)}" for name in parameters if found.get(name) != parameters[name]]:
+        raise UserError(f"{out}: was begun with other parameters ({', '.join(differing)}); give another folder")
+    return (out / CORPUS).is_file()
+
+
+def _rendered(
+    out: Path, plan: "Plan", todo: "list[tuple[ClipPlan, Speaker]]", portrait: "Portrait", workers: int
+) -> Iterator[None]:
+    """Render what is to do, yielding once per clip."""
+    for speaker in plan.speakers:
+        (out / "Raw" / speaker.video_id).mkdir(parents=True, exist_ok=True)
+    if not todo:
+        return
+    paths = [clip_path(out, plan, clip) for clip, _ in todo]
+    clips, speakers = zip(*todo, strict=True)
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_one_thread) as pool:
+        yield from pool.map(_render_one, clips, speakers, repeat(portrait), paths, chunksize=4)
+
+
+def _one_thread() -> None:
+    import cv2
+    import numpy  # noqa: F401  (its BLAS must be loaded to be limited)
+    from threadpoolctl import threadpool_limits
+
+    cv2.setNumThreads(1)
+    threadpool_limits(1)
+
+
+def _render_one(clip: "ClipPlan", speaker: "Speaker", portrait: "Portrait", path: Path) -> None:
+    from textmsa.demo_corpus.render import render
+
+    render(clip, speaker, portrait, path)
+
+
+def _write_labels(out: Path, plan: "Plan") -> None:
+    text = io.StringIO()
+    writer = csv.writer(text)
+    names = ("video_id", "clip_id", "text", "label", "label_T", "label_A", "label_V", "annotation", "mode")
+    writer.writerow(names)
+    for c in plan.clips:
+        speaker = plan.speakers[c.speaker]
+        annotation = "Neutral" if c.label == 0 else "Positive" if c.label > 0 else "Negative"
+        values = [f"{value:.6f}" for value in (c.label, c.t, c.a, c.v)]
+        writer.writerow([speaker.video_id, c.clip_id, c.text, *values, annotation, speaker.split])
+    write_text(out / LABELS, text.getvalue())
+
+
+def _write_corpus(out: Path, plan: "Plan", scores: list[float], seed: int) -> None:
+    """corpus.json: latents, event times, and what predictors can reach."""
+    import numpy as np
+
+    from textmsa.demo_corpus.latents import SCORE_RANGE, Latents, floors, oracle_mae
+
+    test = np.array([plan.speakers[c.speaker].split == "test" for c in plan.clips])
+    tested = Latents(**{field.name: getattr(plan.latents, field.name)[test] for field in fields(Latents)})
+    content = {
+        "generator": VERSION,
+        "seed": seed,
+        "score_range": SCORE_RANGE,
+        "floors": floors(np.array(scores), seed=seed),
+        "oracle_test_mae": oracle_mae(tested),
+        "clips": plan.rows(),
+    }
+    write_json(out / CORPUS, content)

@@ -31,8 +31,11 @@ ACTION_UNITS = {
 EXPRESSIVE = ("smile", "mouth_down", "brow_raise", "brow_lower")  # jaw and lids move with speech and blinks
 BLINK_SHUT = 0.45
 
-NEGATIONS = re.compile(r"\b(?:not|no|never|none|nothing|nobody|neither|nor|cannot|without|hardly|\w+n['’]?t)\b", re.I)
-NOT_NEGATIONS = re.compile(r"\b(?:want|went|sent|spent|meant|bent|rent|tent|lent|dent|agent|\w*ent|\w*ant|\w*unt)\b", re.I)
+NEGATION = re.compile(
+    r"\b(?:not|no|never|none|nothing|nobody|neither|nor|cannot|without|\w+n['’]t"
+    r"|(?:ai|ca|do|does|did|is|was|were|are|has|have|had|would|could|should|wo) n['’]t)(?!\w)",
+    re.IGNORECASE,
+)
 
 
 def measure(observation: Observation) -> dict[str, float]:
@@ -56,17 +59,12 @@ def syllables(transcript: str) -> int:
 def _words(transcript: str | None) -> dict[str, float]:
     if not transcript or not transcript.strip():
         return {}
-    negations = [word for word in NEGATIONS.findall(transcript) if not _merely_ends_in_nt(word)]
     return {
         "words": len(re.findall(r"[^\W_]+(?:['’-][^\W_]+)*", transcript)),
         "exclamations": transcript.count("!"),
         "questions": transcript.count("?"),
-        "negations": len(negations),
+        "negations": len(NEGATION.findall(transcript)),
     }
-
-
-def _merely_ends_in_nt(word: str) -> bool:
-    return NOT_NEGATIONS.fullmatch(word) is not None
 
 
 def _voice(audio: FeatureSequence, duration: float, spoken: int) -> dict[str, float]:

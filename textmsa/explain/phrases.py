@@ -23,7 +23,10 @@ UNIT_NAMES = {
 }
 EXTRA_UNITS = {"squint": ("wide eyes", "squinting eyes"), "jaw": ("closed mouth", "open mouth")}
 
-VOICE_FRAMES = ("{pitch} pitch, {melody} melody, {loudness} volume", "pitch {pitch}, melody {melody}, volume {loudness}")
+VOICE_FRAMES = (
+    "{pitch} pitch, {melody} melody, {loudness} volume",
+    "pitch {pitch}, melody {melody}, volume {loudness}",
+)
 EMPHASIS_FRAMES = ("It rises {strength}", "Pitch and volume rise {strength}")
 FACE_FRAMES = ("The face shows {units}", "There is {units}")
 APEX_FRAMES = ("It changes {strength}", "The expression peaks {strength}")

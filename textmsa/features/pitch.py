@@ -36,9 +36,7 @@ def track_pitch(waveform_N: FloatArray, *, sample_rate: int, hop: int) -> FloatA
     return np.where(voiced_T, sample_rate / lag_T, np.nan).astype(np.float32)
 
 
-def _aperiodicity(
-    waveform_N: FloatArray, *, sample_rate: int, hop: int
-) -> tuple[FloatArray, npt.NDArray[np.float64]]:
+def _aperiodicity(waveform_N: FloatArray, *, sample_rate: int, hop: int) -> tuple[FloatArray, npt.NDArray[np.float64]]:
     """YIN's cumulative mean normalised difference (T, L) for lags up to the lowest pitch; frame level (T,) in dB."""
     window, last_lag = int(WINDOW_SECONDS * sample_rate), int(np.ceil(sample_rate / LOWEST)) + 1
     length = window + last_lag

@@ -3,10 +3,10 @@
 Shape suffixes: T frames, F features, H height, W width.
 """
 
-import atexit
 import hashlib
 import os
-from collections.abc import Iterator
+import sys
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -23,16 +23,7 @@ LANDMARKER_SHA256 = "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0
 LANDMARKER_VARIABLE = "TEXTMSA_LANDMARKER"
 FACES = 3  # looked for in a frame; the largest is taken
 
-BLENDSHAPES = (
-    "_neutral browDownLeft browDownRight browInnerUp browOuterUpLeft browOuterUpRight cheekPuff cheekSquintLeft "
-    "cheekSquintRight eyeBlinkLeft eyeBlinkRight eyeLookDownLeft eyeLookDownRight eyeLookInLeft eyeLookInRight "
-    "eyeLookOutLeft eyeLookOutRight eyeLookUpLeft eyeLookUpRight eyeSquintLeft eyeSquintRight eyeWideLeft "
-    "eyeWideRight jawForward jawLeft jawOpen jawRight mouthClose mouthDimpleLeft mouthDimpleRight mouthFrownLeft "
-    "mouthFrownRight mouthFunnel mouthLeft mouthLowerDownLeft mouthLowerDownRight mouthPressLeft mouthPressRight "
-    "mouthPucker mouthRight mouthRollLower mouthRollUpper mouthShrugLower mouthShrugUpper mouthSmileLeft "
-    "mouthSmileRight mouthStretchLeft mouthStretchRight mouthUpperUpLeft mouthUpperUpRight noseSneerLeft "
-    "noseSneerRight"
-).split()
+BLENDSHAPES = ["_neutral", "browDownLeft", "browDownRight", "browInnerUp", "browOuterUpLeft", "browOuterUpRight", "cheekPuff", "cheekSquintLeft", "cheekSquintRight", "eyeBlinkLeft", "eyeBlinkRight", "eyeLookDownLeft", "eyeLookDownRight", "eyeLookInLeft", "eyeLookInRight", "eyeLookOutLeft", "eyeLookOutRight", "eyeLookUpLeft", "eyeLookUpRight", "eyeSquintLeft", "eyeSquintRight", "eyeWideLeft", "eyeWideRight", "jawForward", "jawLeft", "jawOpen", "jawRight", "mouthClose", "mouthDimpleLeft", "mouthDimpleRight", "mouthFrownLeft", "mouthFrownRight", "mouthFunnel", "mouthLeft", "mouthLowerDownLeft", "mouthLowerDownRight", "mouthPressLeft", "mouthPressRight", "mouthPucker", "mouthRight", "mouthRollLower", "mouthRollUpper", "mouthShrugLower", "mouthShrugUpper", "mouthSmileLeft", "mouthSmileRight", "mouthStretchLeft", "mouthStretchRight", "mouthUpperUpLeft", "mouthUpperUpRight", "noseSneerLeft", "noseSneerRight"]
 POSE = ("rotation_x", "rotation_y", "rotation_z", "translation_x", "translation_y", "translation_z")
 NAMES = (*BLENDSHAPES, *POSE, "face_present")
 
@@ -123,12 +114,18 @@ def _create(path: Path) -> Any:
         output_face_blendshapes=True,
         output_facial_transformation_matrixes=True,
     )
+
+    class Landmarker(vision.FaceLandmarker):
+        """Closes itself, but not at the interpreter's end: its thread is gone by then and it would complain."""
+
+        def __del__(self, ending: Callable[[], bool] = sys.is_finalizing) -> None:
+            if not ending():
+                self.close()
+
     try:
-        landmarker = vision.FaceLandmarker.create_from_options(options)
+        return Landmarker.create_from_options(options)
     except OSError as error:
         raise UserError(_advice(error)) from error
-    atexit.register(landmarker.close)  # left to the interpreter's end, it would complain
-    return landmarker
 
 
 def _advice(error: Exception) -> str:
