@@ -107,8 +107,10 @@ class _Decoding:
 
     def _stream(self, kind: str) -> Any:
         """The first usable stream of a kind; None, with the reason noted, where there is none."""
+        from av.stream import Disposition
+
         streams = [stream for stream in self.container.streams if stream.type == kind]
-        moving = [stream for stream in streams if "attached_pic" not in str(stream.disposition)]
+        moving = [stream for stream in streams if Disposition.attached_pic not in stream.disposition]
         known = [stream for stream in moving if stream.codec_context is not None]
         if not streams:
             self.missing[kind] = f"the file has no {kind} stream"
@@ -288,7 +290,7 @@ class _Pictures:
         assert self.held is not None
         time, frame = self.held
         point = self.next_point
-        while self.next_point / self.fps < until:
+        while self.next_point / self.fps < until + 1e-6:  # of two equally near, the earlier
             self.next_point += 1
         if self.next_point > point or not self.frames:
             self.times.append(time)

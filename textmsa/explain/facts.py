@@ -101,13 +101,12 @@ def _emphasis(
     duration: float,
 ) -> dict[str, float]:
     """Where pitch and loudness rise together the most over the clip's own middle, and by how much."""
-    width = SMOOTH_SECONDS / _step(times_T, duration)
-    pitch_T = _smooth(np.where(speech_T, semitones_T - np.nanmedian(semitones_T[speech_T]), np.nan), width)
-    loud_T = _smooth(np.where(speech_T, decibel_T - np.median(decibel_T[speech_T]), np.nan), width)
-    joint_T = pitch_T / PITCH_UNIT + loud_T / LOUDNESS_UNIT
-    if not np.isfinite(joint_T).any():
-        return {}
-    peak = int(np.nanargmax(joint_T))
+    pitch_T = semitones_T - np.nanmedian(semitones_T[speech_T])
+    loud_T = decibel_T - np.median(decibel_T[speech_T])
+    joint_T = np.where(speech_T, np.nan_to_num(pitch_T) / PITCH_UNIT + loud_T / LOUDNESS_UNIT, 0.0)
+    size = max(1, min(round(SMOOTH_SECONDS / _step(times_T, duration)), len(joint_T)))
+    joint_T = np.convolve(joint_T, np.ones(size) / size, mode="same")  # pauses and edges count as neither
+    peak = int(joint_T.argmax())
     return {"emphasis": joint_T[peak], "emphasis_at": _position(times_T[peak], duration)}
 
 

@@ -13,11 +13,12 @@ import numpy as np
 
 from textmsa.errors import UserError
 from textmsa.explain import phrases
-from textmsa.explain.facts import measure
+from textmsa.explain.facts import ACTION_UNITS, measure
 from textmsa.types import Explanation, Observation
 
 QUANTILES = (0.05, 0.2, 0.4, 0.6, 0.8, 0.95)  # between the seven grades
-PARTLY_SEEN = 0.9
+PARTLY_SEEN = 0.9  # of the frames
+UNSEEN = 0.005  # blendshape score (0 to 1), or blinks a second, below which nothing is there to be graded
 
 
 class MeasuredExplainer:
@@ -89,8 +90,10 @@ class MeasuredExplainer:
         )
 
     def grade(self, name: str, value: float) -> int:
-        """0 (very low) to 6 (very high) among the training split's quantiles; a tie with all of them is 3."""
+        """0 (very low) to 6 (very high) among the training split's quantiles; 3 where it equals all of them."""
         quantiles = np.asarray(self.statistics["quantiles"][name])
+        if name in ACTION_UNITS and value < UNSEEN:
+            return 0
         below, upto = int((quantiles < value).sum()), int((quantiles <= value).sum())
         return (below + upto) // 2
 

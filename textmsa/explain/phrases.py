@@ -21,7 +21,7 @@ UNIT_NAMES = {
     "brow_raise": "brow raise",
     "brow_lower": "brow lowering",
 }
-EXTRA_UNITS = {"squint": ("wide eyes", "squinting eyes"), "jaw": ("closed mouth", "open mouth")}
+EXTRA_UNITS = {"squint": "squinting eyes", "jaw": "open mouth", "blink": "much blinking"}
 
 VOICE_FRAMES = (
     "{pitch} pitch, {melody} melody, {loudness} volume",
@@ -55,7 +55,7 @@ def voice_sentences(grades: dict[str, int], *, at: float | None) -> str:
 def face_sentences(grades: dict[str, int], *, at: float | None, partly: bool) -> str:
     """What the face shows; `at`: where the expression is at its height; `partly`: not seen throughout."""
     units = [f"{SIZE[grades[unit]]} {name}" for unit, name in UNIT_NAMES.items() if unit in grades]
-    extras = [words[1] for unit, words in EXTRA_UNITS.items() if grades.get(unit, AVERAGE) >= 5]
+    extras = [words for unit, words in EXTRA_UNITS.items() if grades.get(unit, AVERAGE) >= 5]
     parts = [_choose(FACE_FRAMES, grades, "face").format(units=", ".join(units + extras[:1]))]
     if "expression" in grades:
         change = _choose(APEX_FRAMES, grades, "apex").format(strength=STRENGTH[grades["expression"]])

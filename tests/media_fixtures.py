@@ -1,0 +1,84 @@
+"""Tiny real clips, encoded by PyAV: what the tests of media, features and explanations read."""
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+import numpy.typing as npt
+import pytest
+
+SHARED_CLIPS = Path(__file__).parents[2] / "shared" / "clips"
+
+
+def shared_clip(name: str) -> Path:
+    """A real recording beside the repository; skips the test where there is none."""
+    path = SHARED_CLIPS / name
+    if not path.is_file():
+        pytest.skip(f"no {name} beside the repository")
+    return path
+
+
+def tone(seconds: float, *, hertz: float = 150.0, rate: int = 22_050, level: float = 0.3) -> npt.NDArray[np.float32]:
+    """A voice-like tone: ten harmonics."""
+    time_N = np.arange(round(seconds * rate)) / rate
+    return (level * sum(np.sin(2 * np.pi * hertz * h * time_N) / h for h in range(1, 11)) / 2).astype(np.float32)
+
+
+def grey(index: int, *, width: int = 64, height: int = 48) -> npt.NDArray[np.uint8]:
+    """A picture whose brightness tells its index (0 to 49) even after encoding; the top rows are red."""
+    picture = np.full((height, width, 3), 5 * index, dtype=np.uint8)
+    picture[: height // 4] = (255, 0, 0)
+    return picture
+
+
+def index_of(picture: npt.NDArray[np.uint8]) -> int:
+    """The index that `grey` wrote."""
+    return round(float(picture[picture.shape[0] // 2 :].mean()) / 5)
+
+
+def write_clip(
+    path: Path,
+    *,
+    times: list[float] | None = None,
+    pictures: list[npt.NDArray[np.uint8]] | None = None,
+    sound: npt.NDArray[np.float32] | None = None,
+    rate: int = 22_050,
+    sound_start: float = 0.0,
+    codec: str = "libx264",
+    audio_codec: str = "aac",
+    options: dict[str, str] | None = None,
+) -> Path:
+    """Write a clip: `pictures` (default: numbered greys) shown at `times` (s), `sound` (N,) from `sound_start`."""
+    with av.open(str(path), "w", options=options or {}) as container:
+        picture_stream = container.add_stream(codec, rate=25) if times else None
+        sound_stream = container.add_stream(audio_codec, rate=rate, layout="mono") if sound is not None else None
+        if picture_stream is not None:
+            assert times is not None
+            pictures = pictures or [grey(index) for index in range(len(times))]
+            picture_stream.height, picture_stream.width = pictures[0].shape[:2]
+            picture_stream.pix_fmt = "yuv420p"
+            picture_stream.options = {"crf": "12", "preset": "ultrafast"} if codec == "libx264" else {}
+            picture_stream.codec_context.time_base = Fraction(1, 1000)
+            for time, picture in zip(times, pictures, strict=True):
+                frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+                frame.pts, frame.time_base = round(time * 1000), Fraction(1, 1000)
+                container.mux(picture_stream.encode(frame))
+            container.mux(picture_stream.encode(None))
+        if sound_stream is not None:
+            assert sound is not None
+            frame = av.AudioFrame.from_ndarray(sound[None], format="fltp", layout="mono")
+            frame.sample_rate = rate
+            frame.pts, frame.time_base = round(sound_start * rate), Fraction(1, rate)
+            resampler = av.AudioResampler(
+                format=sound_stream.codec_context.format, layout="mono", rate=rate, frame_size=1024
+            )
+            for part in [*resampler.resample(frame), *resampler.resample(None)]:
+                container.mux(sound_stream.encode(part))
+            container.mux(sound_stream.encode(None))
+    return path
+
+
+def regular(count: int, fps: float = 25.0) -> list[float]:
+    """Times of `count` frames."""
+    return [index / fps for index in range(count)]

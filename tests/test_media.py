@@ -1,0 +1,198 @@
+"""One decode per clip: grids of frames, one clock, and files of every bad kind."""
+
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from tests.media_fixtures import grey, index_of, regular, shared_clip, tone, write_clip
+from textmsa.errors import UnreadableClip
+from textmsa.media import LONGEST_SIDE, read_media
+
+
+def test_sound_and_pictures_share_one_clock(tmp_path: Path) -> None:
+    media = read_media(write_clip(tmp_path / "a.mp4", times=regular(50), sound=tone(2.0)))
+    assert media.waveform_N is not None
+    assert media.frames is not None
+    assert media.waveform_N.dtype == np.float32
+    assert abs(len(media.waveform_N) / media.sample_rate - 2.0) < 0.06
+    assert abs(media.duration - 2.0) < 0.06
+    assert media.missing == {}
+    assert media.damage is None
+    np.testing.assert_allclose(media.frame_times_T[:4], [0.0, 0.08, 0.2, 0.28], atol=0.002)
+    assert len(media.frames) in (20, 21)
+    assert [index_of(frame) for frame in media.frames[:4]] == [0, 2, 5, 7]
+
+
+@pytest.mark.parametrize("fps", [7.0, 12.0, 23.976, 29.97, 60.0])
+def test_frames_are_the_nearest_to_the_grid(tmp_path: Path, fps: float) -> None:
+    times = regular(min(45, int(2 * fps)), fps)
+    media = read_media(write_clip(tmp_path / "a.mkv", times=times))
+    shown = np.round(times, 3)
+    grid = np.arange(0, times[-1] + 0.04, 0.1)
+    nearest = sorted({float(shown[np.abs(shown - point).argmin()]) for point in grid})
+    assert len(nearest) - 1 <= len(media.frame_times_T) <= len(nearest) + 1
+    common = min(len(nearest), len(media.frame_times_T))
+    np.testing.assert_allclose(media.frame_times_T[:common], nearest[:common], atol=0.003 + 0.25 / fps)
+    assert (np.diff(media.frame_times_T) > 0).all()
+
+
+def test_variable_frame_rate_keeps_no_frame_twice(tmp_path: Path) -> None:
+    times = [0.0, 0.03, 0.5, 0.52, 0.55, 1.4]
+    media = read_media(write_clip(tmp_path / "a.mkv", times=times))
+    assert media.frames is not None
+    assert len({index_of(frame) for frame in media.frames}) == len(media.frames)
+    assert set(np.round(media.frame_times_T, 2)) <= set(times)
+
+
+def test_late_sound_keeps_its_time(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "a.mkv", times=regular(50), sound=tone(1.0), sound_start=0.8, audio_codec="pcm_s16le")
+    media = read_media(path)
+    assert media.audio_start == pytest.approx(0.8, abs=0.03)
+    assert media.duration == pytest.approx(2.0, abs=0.05)
+
+
+def test_clock_starts_with_the_container(tmp_path: Path) -> None:
+    media = read_media(write_clip(tmp_path / "a.ts", times=[1.0 + time for time in regular(25)]))
+    assert media.frame_times_T[0] == pytest.approx(0.0, abs=0.03)
+    assert media.duration == pytest.approx(1.0, abs=0.1)
+
+
+def test_rotated_pictures_come_upright(tmp_path: Path) -> None:
+    path = write_clip(tmp_path / "a.mp4", times=regular(5), pictures=[grey(0)] * 5)
+    content = path.read_bytes()
+    one = (1 << 16).to_bytes(4, "big")
+    zero, minus = bytes(4), (-(1 << 16)).to_bytes(4, "big", signed=True)
+    w = (1 << 30).to_bytes(4, "big")
+    upright = one + zero * 3 + one + zero * 3 + w
+    clockwise = zero + one + zero + minus + zero * 2 + (48 << 16).to_bytes(4, "big") + zero + w
+    at = content.index(upright, content.index(b"tkhd"))
+    path.write_bytes(content[:at] + clockwise + content[at + len(upright) :])
+    frames = read_media(path).frames
+    assert frames is not None
+    assert frames[0].shape == (64, 48, 3)
+    assert frames[0][:, 40:, 0].mean() > 200, "the red top has turned to the right"
+    assert frames[0][:, :30, 0].mean() < 50
+
+
+def test_large_pictures_are_made_smaller(tmp_path: Path) -> None:
+    picture = np.zeros((960, 1280, 3), dtype=np.uint8)
+    media = read_media(write_clip(tmp_path / "a.mp4", times=regular(3), pictures=[picture] * 3))
+    assert media.frames is not None
+    assert media.frames[0].shape == (480, LONGEST_SIDE, 3)
+
+
+def test_one_stream_alone(tmp_path: Path) -> None:
+    silent = read_media(write_clip(tmp_path / "a.mp4", times=regular(5)))
+    assert silent.waveform_N is None
+    assert silent.missing == {"audio": "the file has no audio stream"}
+    blind = read_media(write_clip(tmp_path / "a.wav", sound=tone(1.0), audio_codec="pcm_s16le"))
+    assert blind.frames is None
+    assert blind.missing == {"video": "the file has no video stream"}
+    assert len(blind.frame_times_T) == 0
+
+
+def test_cover_art_is_no_video(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp4"
+    with av.open(str(path), "w") as container:
+        sound = container.add_stream("aac", rate=22_050, layout="mono")
+        cover = container.add_stream("mjpeg", rate=25)
+        cover.width, cover.height, cover.pix_fmt = 64, 48, "yuvj420p"
+        cover.disposition = av.stream.Disposition.attached_pic
+        wave = tone(1.0)
+        for start in range(0, len(wave) - 1024, 1024):
+            frame = av.AudioFrame.from_ndarray(wave[None, start : start + 1024], format="fltp", layout="mono")
+            frame.sample_rate, frame.pts = 22_050, start
+            container.mux(sound.encode(frame))
+        container.mux(cover.encode(av.VideoFrame.from_ndarray(grey(3), format="rgb24").reformat(format="yuvj420p")))
+        container.mux(cover.encode(None))
+        container.mux(sound.encode(None))
+    media = read_media(path)
+    assert media.frames is None
+    assert "cover art" in media.missing["video"]
+
+
+def test_broken_tail_keeps_what_decodes(tmp_path: Path) -> None:
+    noise = np.random.default_rng(0).integers(0, 255, (50, 96, 128, 3), dtype=np.uint8)
+    whole = write_clip(tmp_path / "b.mp4", times=regular(50), pictures=list(noise), options={"movflags": "faststart"})
+    content = whole.read_bytes()
+    whole.write_bytes(content[: len(content) // 2])
+    media = read_media(whole)
+    assert media.frames is not None
+    assert 0.5 < media.duration < 1.5
+    assert media.damage is not None
+    assert "breaks off" in media.damage
+
+
+def test_gap_in_sound_is_heard_as_silence(tmp_path: Path) -> None:
+    path = tmp_path / "a.mkv"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("pcm_s16le", rate=8000, layout="mono")
+        for pts in (0, 8000):
+            samples = np.full((1, 4000), 16_000, dtype=np.int16)
+            frame = av.AudioFrame.from_ndarray(samples, format="s16", layout="mono")
+            frame.sample_rate, frame.pts = 8000, pts
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    media = read_media(path, sample_rate=8000)
+    assert media.waveform_N is not None
+    assert len(media.waveform_N) == pytest.approx(12_000, abs=50)
+    assert abs(media.waveform_N[5000:7000]).max() < 0.01
+    assert media.waveform_N[9000:11_000].mean() == pytest.approx(16_000 / 32_768, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("a.mp4", b"", "not a video"),
+        ("a.mp4", b"no video at all\n" * 50, "not a video"),
+        ("a.txt", b"hello world\n" * 50, "text file"),
+        ("a.m3u8", b"#EXTM3U\n#EXTINF:1,\nhttp://127.0.0.1:9/a.ts\n#EXT-X-ENDLIST\n", ""),
+        ("a.ffconcat", b"ffconcat version 1.0\nfile b.mp4\n", ""),
+    ],
+)
+def test_what_is_no_clip_is_refused_in_one_line(tmp_path: Path, name: str, content: bytes, said: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(content)
+    with pytest.raises(UnreadableClip) as caught:
+        read_media(path)
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_pictures_folders_and_absent_files_are_refused(tmp_path: Path) -> None:
+    from PIL import Image
+
+    Image.fromarray(grey(1)).save(tmp_path / "a.png")
+    for path, said in ((tmp_path / "a.png", "picture"), (tmp_path, "not a file"), (tmp_path / "b", "no such file")):
+        with pytest.raises(UnreadableClip, match=said):
+            read_media(path)
+
+
+def test_too_long_is_refused_and_minutes_are_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_clip(tmp_path / "a.wav", sound=tone(200.0, rate=8000), rate=8000, audio_codec="pcm_s16le")
+    assert read_media(path, sample_rate=8000).duration == pytest.approx(200.0, abs=0.1)
+    monkeypatch.setattr("textmsa.media.MAX_SECONDS", 100.0)
+    with pytest.raises(UnreadableClip, match="at most 100 s"):
+        read_media(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "seconds", "audio", "video"),
+    [
+        ("speaker_a.mp4", 8.0, True, True),
+        ("WolfgangLanger_Pexels.mp4", 19.7, True, True),
+        ("single_face.mp4", 2.4, True, True),
+        ("muted.mp4", 2.4, False, True),
+        ("face_noface.mov", 6.4, True, True),
+        ("no_face.mp4", 3.96, True, True),
+        ("speech_only.wav", 8.0, True, False),
+    ],
+)
+def test_real_clips(name: str, seconds: float, audio: bool, video: bool) -> None:
+    media = read_media(shared_clip(name))
+    assert media.duration == pytest.approx(seconds, abs=0.05)
+    assert (media.waveform_N is not None, media.frames is not None) == (audio, video)
+    assert set(media.missing) == {kind for kind, there in (("audio", audio), ("video", video)) if not there}
+    assert media.damage is None
