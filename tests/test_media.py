@@ -5,8 +5,8 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
+from media_fixtures import grey, index_of, regular, shared_clip, tone, write_clip
 
-from tests.media_fixtures import grey, index_of, regular, shared_clip, tone, write_clip
 from textmsa.errors import UnreadableClip
 from textmsa.media import LONGEST_SIDE, read_media
 

@@ -70,24 +70,38 @@ class MeasuredExplainer:
         """Sentences on voice, face and words; None for what the clip does not have."""
         facts = self.facts(observation)
         grades = {name: self.grade(name, facts[name]) for name in facts if name in self.statistics["quantiles"]}
-        audio = video = None
-        if observation.audio is not None:
-            audio = phrases.voice_sentences(grades, at=self._time(facts, "emphasis_at"))
-        if "smile" in grades:
-            partly = facts["face_seen"] < PARTLY_SEEN
-            video = phrases.face_sentences(grades, at=self._time(facts, "apex_at"), partly=partly)
         return Explanation(
-            audio=audio,
-            video=video,
+            audio=self._voice(facts, grades),
+            video=self._face(facts, grades),
             text=phrases.words_sentence(facts) if "words" in facts else None,
-            summary=phrases.summary_phrase(grades, apart=self._time(facts, "apart")),
-            provenance={
-                "explainer": self.name,
-                "version": self.version,
-                "times": self.times,
-                "statistics": self.statistics_hash,
-            },
+            summary=phrases.summary_phrase(grades, apart=self._time(facts, "apart") if "apart" in grades else None),
+            provenance=self._provenance(facts, grades),
         )
+
+    def _voice(self, facts: dict[str, float], grades: dict[str, int]) -> str | None:
+        if "speech_seconds" in facts and "loudness" not in facts:
+            return phrases.NO_VOICE
+        if "loudness" not in grades:
+            return None
+        return phrases.voice_sentences(grades, at=self._time(facts, "emphasis_at"))
+
+    def _face(self, facts: dict[str, float], grades: dict[str, int]) -> str | None:
+        if "smile" not in grades:
+            return None
+        partly = facts["face_seen"] < PARTLY_SEEN
+        return phrases.face_sentences(grades, at=self._time(facts, "apex_at"), partly=partly)
+
+    def _provenance(self, facts: dict[str, float], grades: dict[str, int]) -> dict[str, Any]:
+        made = {
+            "explainer": self.name,
+            "version": self.version,
+            "times": self.times,
+            "statistics": self.statistics_hash,
+        }
+        ungraded = [name for name in ("loudness", "smile") if name in facts and name not in grades]
+        if ungraded:
+            made["failed"] = f"the training split's statistics have no {' and no '.join(ungraded)} to compare with"
+        return made
 
     def grade(self, name: str, value: float) -> int:
         """0 (very low) to 6 (very high) among the training split's quantiles; 3 where it equals all of them."""

@@ -23,6 +23,7 @@ UNIT_NAMES = {
 }
 EXTRA_UNITS = {"squint": "squinting eyes", "jaw": "open mouth", "blink": "much blinking"}
 
+NO_VOICE = "The sound track holds no audible voice."
 VOICE_FRAMES = (
     "{pitch} pitch, {melody} melody, {loudness} volume",
     "pitch {pitch}, melody {melody}, volume {loudness}",
@@ -34,8 +35,6 @@ APEX_FRAMES = ("It changes {strength}", "The expression peaks {strength}")
 
 def voice_sentences(grades: dict[str, int], *, at: float | None) -> str:
     """What the voice is like. `grades`: fact -> 0 to 6; `at`: where it is emphasised, as a share of the clip."""
-    if "loudness" not in grades:
-        return "The sound track holds no audible voice."
     words = {"loudness": LOUDNESS[grades["loudness"]]}
     if "pitch" in grades:
         words |= {"pitch": PITCH[grades["pitch"]], "melody": MELODY[grades["pitch_range"]]}
@@ -56,7 +55,7 @@ def face_sentences(grades: dict[str, int], *, at: float | None, partly: bool) ->
     """What the face shows; `at`: where the expression is at its height; `partly`: not seen throughout."""
     units = [f"{SIZE[grades[unit]]} {name}" for unit, name in UNIT_NAMES.items() if unit in grades]
     extras = [words for unit, words in EXTRA_UNITS.items() if grades.get(unit, AVERAGE) >= 5]
-    parts = [_choose(FACE_FRAMES, grades, "face").format(units=", ".join(units + extras[:1]))]
+    parts = [_choose(FACE_FRAMES, grades, "face").format(units=", ".join(units if partly else units + extras[:1]))]
     if "expression" in grades:
         change = _choose(APEX_FRAMES, grades, "apex").format(strength=STRENGTH[grades["expression"]])
         parts.append(change + when(at))

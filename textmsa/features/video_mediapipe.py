@@ -3,10 +3,10 @@
 Shape suffixes: T frames, F features, H height, W width.
 """
 
+import atexit
 import hashlib
 import os
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
@@ -167,18 +167,13 @@ def _create(path: Path) -> Any:
         output_face_blendshapes=True,
         output_facial_transformation_matrixes=True,
     )
-
-    class Landmarker(vision.FaceLandmarker):
-        """Closes itself, but not at the interpreter's end: its thread is gone by then and it would complain."""
-
-        def __del__(self, ending: Callable[[], bool] = sys.is_finalizing) -> None:
-            if not ending():
-                self.close()
-
     try:
-        return Landmarker.create_from_options(options)
+        landmarker = vision.FaceLandmarker.create_from_options(options)
     except OSError as error:
         raise UserError(_advice(error)) from error
+    # Left to the interpreter's end, it would try to close itself through a thread that is gone by then, and complain.
+    atexit.register(setattr, landmarker, "_handle", None)
+    return landmarker
 
 
 def _advice(error: Exception) -> str:

