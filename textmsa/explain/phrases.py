@@ -58,9 +58,10 @@ def face_sentences(grades: dict[str, int], *, at: float | None, partly: bool) ->
     parts = [_choose(FACE_FRAMES, grades, "face").format(units=", ".join(units if partly else units + extras[:1]))]
     if "expression" in grades:
         change = _choose(APEX_FRAMES, grades, "apex").format(strength=STRENGTH[grades["expression"]])
-        parts.append(change + when(at))
+        nod = f", with {SIZE[grades['nod']]} nod" if "nod" in grades else ""
+        parts.append(change + nod + when(at))
     if partly:
-        parts.append("The face is out of sight in part")
+        parts.append("Out of sight in part")
     return ". ".join(parts) + "."
 
 

@@ -1,0 +1,139 @@
+"""Run + store -> metrics beside baselines and floors."""
+
+import csv
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from textmsa import metrics
+from textmsa.atomic import write_text
+from textmsa.errors import UserError
+from textmsa.run import Run, Scored
+from textmsa.store import Store
+from textmsa.types import MODALITIES
+
+RESAMPLES = 2000
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a run reaches on a split."""
+
+    split: str
+    clips: int
+    test: dict[str, float]
+    baselines: dict[str, dict[str, float]]
+    floors: dict[str, float]
+    """Best MAE by what a predictor may know exactly; of the demo corpus only."""
+    difference: dict[str, Any]
+    """TEXT's MAE less that of the best baseline, with a 95 % bootstrap interval."""
+
+    def table(self) -> str:
+        """For people: one row a predictor."""
+        rows = [("TEXT", self.test), *self.baselines.items()]
+        lines = [f"{self.split}, {self.clips} clips      MAE    corr"]
+        lines += [f"  {name:<22}{row['mae']:6.3f}  {row['corr']:6.3f}" for name, row in rows]
+        lines += [f"  {'floor: ' + name:<30}{value:6.3f}" for name, value in self.floors.items()]
+        if self.difference:
+            low, high = self.difference["interval"]
+            lines.append(
+                f"TEXT - {self.difference['baseline']}: {self.difference['mae']:+.3f} MAE, "
+                f"95 % bootstrap interval [{low:+.3f}, {high:+.3f}]"
+            )
+        return "\n".join(lines)
+
+
+def evaluate(
+    run: Path, *, data: Path, split: str = "test", out: Path | None = None, no_baselines: bool = False
+) -> Evaluation:
+    """Score a split and compare with baselines fitted on the same store.
+
+    Parameters
+    ----------
+    run
+        A finished run folder.
+    data
+        The store.
+    split
+        "train", "valid" or "test".
+    out
+        Folder for metrics.json and predictions.csv; RUN/evaluation-SPLIT unless given.
+    no_baselines
+        Leave the baselines out.
+    """
+    from textmsa import baselines
+
+    opened, store = Run.open(run), Store.open(data)
+    opened.check(store)
+    indices = store.indices(split)
+    if not indices:
+        raise UserError(f"{data}: the split {split!r} has no clip; give another --split")
+    true = store.labels(split)
+    if not np.isfinite(true).all():
+        raise UserError(f"{data}: clips of {split!r} have no label to compare with; use textmsa predict")
+    scored = opened.score(store, indices)
+    others = {} if no_baselines else baselines.predictions(opened, store, split, indices)
+    family = metrics.family_of(store.manifest.score_range)
+    result = Evaluation(
+        split=split,
+        clips=len(indices),
+        test=metrics.evaluate(scored.score_N, true, family),
+        baselines={name: metrics.evaluate(pred, true, family) for name, pred in others.items()},
+        floors=corpus_floors(Path(store.manifest.corpus_folder)),
+        difference=difference(scored.score_N, others, true),
+    )
+    _write(result, scored, others, true, out or run / f"evaluation-{split}")
+    print(result.table())
+    return result
+
+
+def corpus_floors(corpus: Path) -> dict[str, float]:
+    """The floors that the demo corpus carries; nothing for other corpora."""
+    path = corpus / "corpus.json"
+    if not path.is_file():
+        return {}
+    content = json.loads(path.read_text())
+    oracle = {"oracle on these clips": content["oracle_test_mae"]} if "oracle_test_mae" in content else {}
+    return dict(content.get("floors", {})) | oracle
+
+
+def difference(score_N: Any, others: dict[str, Any], true_N: Any) -> dict[str, Any]:
+    """MAE less that of the best baseline, with its paired 95 % bootstrap interval over clips."""
+    if not others:
+        return {}
+    best = min(others, key=lambda name: float(np.abs(others[name] - true_N).mean()))
+    gap_N = np.abs(score_N - true_N) - np.abs(others[best] - true_N)
+    rng = np.random.default_rng(0)
+    means = gap_N[rng.integers(len(gap_N), size=(RESAMPLES, len(gap_N)))].mean(axis=1)
+    return {
+        "baseline": best,
+        "mae": float(gap_N.mean()),
+        "interval": [float(bound) for bound in np.percentile(means, [2.5, 97.5])],
+        "resamples": RESAMPLES,
+    }
+
+
+def _write(result: Evaluation, scored: Scored, others: dict[str, Any], true_N: Any, out: Path) -> None:
+    import io
+
+    out.mkdir(parents=True, exist_ok=True)
+    text = io.StringIO()
+    writer = csv.writer(text)
+    gates = [f"gate_{name}" for name in MODALITIES]
+    writer.writerow(["id", "label", "score", *gates, *others])
+    for i, identity in enumerate(scored.ids):
+        values = [true_N[i], scored.score_N[i], *scored.gates_NM[i], *(pred[i] for pred in others.values())]
+        writer.writerow([identity, *(f"{value:.6f}" for value in values)])
+    write_text(out / "predictions.csv", text.getvalue())
+    content = {name: getattr(result, name) for name in ("split", "clips", "test", "baselines", "floors", "difference")}
+    write_text(out / "metrics.json", json.dumps(_without_nan(content), indent=2) + "\n")
+
+
+def _without_nan(value: Any) -> Any:
+    """JSON has no NaN: what is undefined is null."""
+    if isinstance(value, dict):
+        return {key: _without_nan(item) for key, item in value.items()}
+    return None if isinstance(value, float) and not np.isfinite(value) else value
