@@ -22,7 +22,8 @@ def shared_clip(name: str) -> Path:
 def tone(seconds: float, *, hertz: float = 150.0, rate: int = 22_050, level: float = 0.3) -> npt.NDArray[np.float32]:
     """A voice-like tone: ten harmonics."""
     time_N = np.arange(round(seconds * rate)) / rate
-    return (level * sum(np.sin(2 * np.pi * hertz * h * time_N) / h for h in range(1, 11)) / 2).astype(np.float32)
+    harmonics = np.stack([np.sin(2 * np.pi * hertz * h * time_N) / h for h in range(1, 11)])
+    return (level / 2 * harmonics.sum(axis=0)).astype(np.float32)
 
 
 def grey(index: int, *, width: int = 64, height: int = 48) -> npt.NDArray[np.uint8]:
@@ -45,38 +46,52 @@ def write_clip(
     sound: npt.NDArray[np.float32] | None = None,
     rate: int = 22_050,
     sound_start: float = 0.0,
-    codec: str = "libx264",
     audio_codec: str = "aac",
     options: dict[str, str] | None = None,
 ) -> Path:
     """Write a clip: `pictures` (default: numbered greys) shown at `times` (s), `sound` (N,) from `sound_start`."""
     with av.open(str(path), "w", options=options or {}) as container:
-        picture_stream = container.add_stream(codec, rate=25) if times else None
-        sound_stream = container.add_stream(audio_codec, rate=rate, layout="mono") if sound is not None else None
-        if picture_stream is not None:
-            assert times is not None
-            pictures = pictures or [grey(index) for index in range(len(times))]
-            picture_stream.height, picture_stream.width = pictures[0].shape[:2]
-            picture_stream.pix_fmt = "yuv420p"
-            picture_stream.options = {"crf": "12", "preset": "ultrafast"} if codec == "libx264" else {}
-            picture_stream.codec_context.time_base = Fraction(1, 1000)
-            for time, picture in zip(times, pictures, strict=True):
-                frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
-                frame.pts, frame.time_base = round(time * 1000), Fraction(1, 1000)
-                container.mux(picture_stream.encode(frame))
-            container.mux(picture_stream.encode(None))
-        if sound_stream is not None:
-            assert sound is not None
-            frame = av.AudioFrame.from_ndarray(sound[None], format="fltp", layout="mono")
-            frame.sample_rate = rate
-            frame.pts, frame.time_base = round(sound_start * rate), Fraction(1, rate)
-            resampler = av.AudioResampler(
-                format=sound_stream.codec_context.format, layout="mono", rate=rate, frame_size=1024
-            )
-            for part in [*resampler.resample(frame), *resampler.resample(None)]:
-                container.mux(sound_stream.encode(part))
-            container.mux(sound_stream.encode(None))
+        video = container.add_stream("libx264", rate=25) if times else None
+        audio = container.add_stream(audio_codec, rate=rate, layout="mono") if sound is not None else None
+        if isinstance(video, av.VideoStream):
+            times = times or []
+            _write_pictures(container, video, times, pictures or [grey(index) for index in range(len(times))])
+        if isinstance(audio, av.AudioStream) and sound is not None:
+            _write_sound(container, audio, sound, rate, sound_start)
     return path
+
+
+def _write_pictures(
+    container: av.container.OutputContainer,
+    stream: av.VideoStream,
+    times: list[float],
+    pictures: list[npt.NDArray[np.uint8]],
+) -> None:
+    stream.height, stream.width = pictures[0].shape[:2]
+    stream.pix_fmt = "yuv420p"
+    stream.options = {"crf": "12", "preset": "ultrafast"}
+    stream.codec_context.time_base = Fraction(1, 1000)
+    for time, picture in zip(times, pictures, strict=True):
+        frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+        frame.pts, frame.time_base = round(time * 1000), Fraction(1, 1000)
+        container.mux(stream.encode(frame))
+    container.mux(stream.encode(None))
+
+
+def _write_sound(
+    container: av.container.OutputContainer,
+    stream: av.AudioStream,
+    sound: npt.NDArray[np.float32],
+    rate: int,
+    start: float,
+) -> None:
+    frame = av.AudioFrame.from_ndarray(sound[None], format="fltp", layout="mono")
+    frame.sample_rate = rate
+    frame.pts, frame.time_base = round(start * rate), Fraction(1, rate)
+    resampler = av.AudioResampler(format=stream.codec_context.format, layout="mono", rate=rate, frame_size=1024)
+    for part in [*resampler.resample(frame), *resampler.resample(None)]:
+        container.mux(stream.encode(part))
+    container.mux(stream.encode(None))
 
 
 def regular(count: int, fps: float = 25.0) -> list[float]:

@@ -50,7 +50,7 @@ def test_known_pitch_is_found(hertz: float, noise: float) -> None:
 def test_gliding_pitch_is_followed() -> None:
     f0_N = np.linspace(120, 240, 2 * RATE)
     phase_N = 2 * np.pi * np.cumsum(f0_N) / RATE
-    waveform_N = sum(np.cos(h * phase_N) / h for h in range(1, 11)).astype(np.float32) * 0.1
+    waveform_N = 0.1 * np.stack([np.cos(h * phase_N) / h for h in range(1, 11)]).sum(axis=0).astype(np.float32)
     pitch_T = track_pitch(waveform_N, sample_rate=RATE, hop=512)
     true_T = f0_N[np.minimum(np.arange(len(pitch_T)) * 512, len(f0_N) - 1)]
     off_T = np.abs(1200 * np.log2(pitch_T / true_T))[3:-3]

@@ -31,11 +31,12 @@ def voice(*, pitch: float = 150.0, decibel: float = -20.0, peak: float = 1.0) ->
 
 
 def face(*, smile: float = 0.5, peak: float = 3.0, seen: float = 1.0) -> FeatureSequence:
-    """A smile that comes and goes around `peak` (s); the face is in the picture for a share `seen`."""
+    """A smile (and a nod) that comes and goes around `peak` (s); the face is in the picture for a share `seen`."""
     times_T = np.arange(0, SECONDS, 0.1)
     values_TF = np.full((len(times_T), 59), 0.05, dtype=np.float32)
     for side in ("mouthSmileLeft", "mouthSmileRight"):
         values_TF[:, VIDEO_NAMES.index(side)] = smile * np.exp(-(((times_T - peak) / 0.5) ** 2))
+    values_TF[:, VIDEO_NAMES.index("translation_y")] = 2 - 0.5 * np.exp(-(((times_T - peak) / 0.3) ** 2))
     values_TF[:, -1] = 1.0
     values_TF[round(seen * len(times_T)) :, :-1] = np.nan
     values_TF[round(seen * len(times_T)) :, -1] = 0.0
@@ -131,7 +132,7 @@ def test_what_is_missing_is_not_explained(statistics: dict) -> None:
     assert explainer.explain(observation(voice(), None)).video is None
     assert explainer.explain(observation(voice(), face(), None)).text is None
     assert explainer.explain(observation(None, None, None)).summary is None
-    assert "out of sight" in (explainer.explain(observation(None, face(seen=0.5))).video or "")
+    assert "Out of sight" in (explainer.explain(observation(None, face(seen=0.5))).video or "")
 
 
 def test_silence_and_single_frames_do_not_fail(statistics: dict) -> None:
@@ -145,7 +146,7 @@ def test_silence_and_single_frames_do_not_fail(statistics: dict) -> None:
         short = [
             FeatureSequence(s.values_TF[20 : 20 + count], s.times_T[20 : 20 + count], s.names) for s in (audio, video)
         ]
-        explained = explainer.explain(dataclasses.replace(observation(*short), duration=0.05))
+        explained = explainer.explain(dataclasses.replace(observation(short[0], short[1]), duration=0.05))
         assert explained.audio is not None
         assert explained.video is not None
     unseen = dataclasses.replace(video, values_TF=np.full_like(video.values_TF, np.nan))
@@ -190,7 +191,7 @@ def test_every_wording_fits_the_text_encoder() -> None:
     voice_facts = ("pitch", "pitch_range", "loudness", "rate", "pauses", "emphasis")
     for base, other in itertools.product(range(7), range(7)):
         for frames in range(4):  # grades of the emphasis pick the frames
-            grades = dict.fromkeys((*voice_facts, *ACTION_UNITS, "expression"), base)
+            grades = dict.fromkeys((*voice_facts, *ACTION_UNITS, "expression", "nod"), base)
             grades |= {"rate": other, "emphasis": (base + frames) % 7, "squint": 6, "expression": other}
             for at in (0.0, 0.5, 0.99):
                 assert pieces(phrases.voice_sentences(grades, at=at)) <= 50

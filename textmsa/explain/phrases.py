@@ -58,7 +58,7 @@ def face_sentences(grades: dict[str, int], *, at: float | None, partly: bool) ->
     parts = [_choose(FACE_FRAMES, grades, "face").format(units=", ".join(units if partly else units + extras[:1]))]
     if "expression" in grades:
         change = _choose(APEX_FRAMES, grades, "apex").format(strength=STRENGTH[grades["expression"]])
-        nod = f", with {SIZE[grades['nod']]} nod" if "nod" in grades else ""
+        nod = f" with {SIZE[grades['nod']]} nod" if "nod" in grades else ""
         parts.append(change + nod + when(at))
     if partly:
         parts.append("Out of sight in part")
@@ -72,7 +72,7 @@ def summary_phrase(grades: dict[str, int], *, apart: float | None) -> str | None
         pitch = f"{PITCH[grades['pitch']]}, {MELODY[grades['pitch_range']]}, " if "pitch" in grades else ""
         parts.append(f"{pitch}{LOUDNESS[grades['loudness']]} voice")
     if "smile" in grades:
-        parts.append(f"{SIZE[grades['smile']]} smile, {SIZE[grades['mouth_down']]} frown")
+        parts.append(f"{SIZE[grades['smile']]} smile, {SIZE[grades['brow_raise']]} brow raise")
     if apart is not None:
         parts.append(coincidence(apart))
     return "; ".join(parts) or None
