@@ -126,9 +126,7 @@ def late_fusion(data: dict[str, Tables], seed: int) -> Floats:
     encoder, tokenizer = load_encoder("minilm")
     scaled = {s: torch.tensor(standardised(data["train"].pooled_NF, data[s].pooled_NF)).float() for s in SPLITS}
     width = encoder.config.hidden_size + scaled["train"].shape[1]
-    head = nn.Sequential(
-        nn.Linear(width, LATE_FUSION_SIZE), nn.GELU(), nn.Dropout(0.3), nn.Linear(LATE_FUSION_SIZE, 1)
-    )
+    head = nn.Sequential(nn.Linear(width, LATE_FUSION_SIZE), nn.GELU(), nn.Dropout(0.3), nn.Linear(LATE_FUSION_SIZE, 1))
     optimiser = torch.optim.AdamW(
         [{"params": encoder.parameters(), "lr": 5e-5}, {"params": head.parameters(), "lr": 1e-3}], weight_decay=0.01
     )

@@ -14,7 +14,7 @@ LOUDNESS = ("very quiet", "quiet", "slightly quiet", "average", "slightly loud",
 RATE = ("very slow", "slow", "slightly slow", "average", "slightly fast", "fast", "very fast")
 PAUSES = ("hardly any", "very few", "few", "some", "rather many", "many", "very many")
 SIZE = ("no", "hardly any", "a slight", "a moderate", "a clear", "a strong", "a very strong")
-STRENGTH = ("faintly", "weakly", "slightly", "moderately", "clearly", "strongly", "very strongly")
+STRENGTH = ("barely", "weakly", "slightly", "moderately", "clearly", "strongly", "very strongly")
 UNIT_NAMES = {
     "smile": "smile",
     "mouth_down": "frown",

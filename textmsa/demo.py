@@ -1,0 +1,101 @@
+"""Everything at once: render the known-answer corpus, prepare, train, evaluate, report."""
+
+import json
+import subprocess
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from textmsa.atomic import write_text
+from textmsa.errors import UserError
+from textmsa.progress import duration
+
+STAGES = "stages.json"
+
+
+@dataclass(frozen=True)
+class DemoResult:
+    """What the demo made."""
+
+    summary: dict[str, Any]
+    report: Path
+
+
+def demo(*, out: Path = Path("runs/demo"), clips: int = 600, seed: int = 0, workers: int = 2) -> DemoResult:
+    """Render a corpus with known answers, prepare it, train TEXT, compare, and write a report.
+
+    Parameters
+    ----------
+    out
+        Folder for everything; run the demo again to go on after a stop.
+    clips
+        Clips of the corpus, 30 to 2949.
+    seed
+        Of corpus and training.
+    workers
+        Processes that render and prepare.
+    """
+    from textmsa.arguments import load_recipe
+    from textmsa.config import Recipe
+    from textmsa.demo_corpus import render_corpus
+    from textmsa.evaluate import evaluate
+    from textmsa.prepare import prepare
+    from textmsa.report import write_report
+    from textmsa.train import train
+
+    if clips < 30:
+        raise UserError(f"--clips {clips}: the demo needs at least 30, so that every split has a speaker")
+    corpus, store, run = out / "corpus", out / "store", out / "run"
+    clock = _Clock(out / STAGES)
+    recipe = load_recipe(Path(str(files("textmsa") / "recipes" / "demo.yaml")), Recipe)
+    recipe.training.seed = seed
+    clock.time("render", lambda: render_corpus(corpus, clips=clips, seed=seed, workers=workers))
+    clock.time("prepare", lambda: prepare(corpus, out=store, workers=workers))
+    clock.time("train", lambda: train(recipe, data=store, out=run))
+    evaluation = clock.time("evaluate", lambda: evaluate(run, data=store))
+    report = out / "report.html"
+    clock.time("report", lambda: write_report(report, run=run, store=store, evaluation=evaluation))
+    summary = {
+        "clips": clips,
+        "seeds": [seed],
+        "commit": _commit(),
+        "test": evaluation.test,
+        "baselines": evaluation.baselines,
+        "floors": evaluation.floors,
+        "difference": evaluation.difference,
+        "seconds": clock.seconds,
+    }
+    write_text(out / "summary.json", json.dumps(summary, indent=2) + "\n")
+    total = sum(clock.seconds.values())
+    print("\n" + evaluation.table())
+    print(f"{duration(total)}: " + ", ".join(f"{name} {duration(s)}" for name, s in clock.seconds.items()))
+    print(f"report: {report}")
+    return DemoResult(summary, report)
+
+
+class _Clock:
+    """Seconds by stage, added up over runs that were stopped."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.seconds: dict[str, float] = json.loads(path.read_text()) if path.is_file() else {}
+
+    def time(self, stage: str, work: Callable[[], Any]) -> Any:
+        started = time.monotonic()
+        try:
+            return work()
+        finally:
+            spent = time.monotonic() - started
+            self.seconds[stage] = round(self.seconds.get(stage, 0.0) + spent, 2)
+            if self.path.parent.is_dir():
+                write_text(self.path, json.dumps(self.seconds, indent=2) + "\n")
+
+
+def _commit() -> str | None:
+    """The commit of this checkout; None where the package is not in one."""
+    here = Path(__file__).parent
+    found = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=False)
+    return found.stdout.strip() or None

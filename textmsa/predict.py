@@ -1,0 +1,105 @@
+"""A raw clip -> score, explanations, gates and experts, by the same functions as `textmsa prepare`."""
+
+import json
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from textmsa.errors import UnreadableClip, UserError
+from textmsa.preparation import ExtractorError, prepare_clip
+from textmsa.run import Run
+from textmsa.types import MODALITIES, Clip, Prediction, Sample
+
+NEUTRAL_SHARE = 0.05  # of the range: scores this near to 0 are called neutral
+
+
+@dataclass(frozen=True)
+class PredictResult:
+    """What the command gives back."""
+
+    prediction: Prediction
+
+
+def predict(run: Path, clip: Path, *, text: str | None = None, json: bool = False) -> PredictResult:
+    """Score one clip and explain it.
+
+    Parameters
+    ----------
+    run
+        A finished run folder.
+    clip
+        A video or audio file.
+    text
+        What is said in it; without it the text counts as missing.
+    json
+        Print JSON.
+    """
+    prediction = predict_clip(Run.open(run), clip, text)
+    print(as_json(prediction) if json else as_text(prediction))
+    return PredictResult(prediction)
+
+
+def predict_clip(run: Run, clip: Path, transcript: str | None) -> Prediction:
+    """The prediction for one clip; raises UserError for a file that cannot be used."""
+    if not clip.is_file():
+        raise UserError(f"{clip}: no such file; give a video or audio file")
+    started = time.monotonic()
+    built = run.preparation.build()
+    model = run.model
+    loaded = time.monotonic()
+    try:
+        observation, explanation = prepare_clip(clip, transcript or None, built)
+    except UnreadableClip as error:
+        raise UserError(f"{clip}: cannot be read ({error}); give a video or audio file") from error
+    except ExtractorError as error:
+        raise UserError(f"{clip}: {error}") from error
+    prepared = time.monotonic()
+    sample = Sample(Clip(id=clip.name, path=clip, transcript=observation.transcript), observation, explanation)
+    scored = run.score([sample], [0])
+    done = time.monotonic()
+    assert model is run.model
+    score = float(np.clip(scored.score_N[0], *run.info.score_range))
+    return Prediction(
+        path=str(clip),
+        score=score,
+        score_range=run.info.score_range,
+        polarity=polarity(score, run.info.score_range),
+        transcript=observation.transcript,
+        explanation=explanation,
+        gates=dict(zip(MODALITIES, scored.gates_NM[0].tolist(), strict=True)),
+        experts=scored.experts_NLE[0].tolist(),
+        missing=observation.missing,
+        seconds={"load": loaded - started, "prepare": prepared - loaded, "score": done - prepared},
+    )
+
+
+def polarity(score: float, score_range: tuple[float, float]) -> str:
+    """ "negative", "neutral" (within 5 % of the range's half around 0) or "positive"."""
+    if abs(score) <= NEUTRAL_SHARE * score_range[1]:
+        return "neutral"
+    return "positive" if score > 0 else "negative"
+
+
+def as_json(prediction: Prediction) -> str:
+    """One JSON object."""
+    return json.dumps(asdict(prediction), indent=2, ensure_ascii=False)
+
+
+def as_text(prediction: Prediction) -> str:
+    """For people."""
+    low, high = prediction.score_range
+    told = prediction.explanation
+    lines = [f"{prediction.path}: {prediction.score:+.2f} in [{low:g}, {high:g}], {prediction.polarity}"]
+    for name in MODALITIES:
+        said = {"text": prediction.transcript, "audio": told.audio, "video": told.video}[name]
+        state = f"missing: {prediction.missing[name]}" if name in prediction.missing else said or "not explained"
+        lines.append(f"  {name:<6} gate {prediction.gates[name]:.2f}  {state}")
+    if told.summary:
+        lines.append(f"  summary           {told.summary}")
+    for number, weights in enumerate(prediction.experts, 1):
+        chosen = [f"{i}: {weight:.2f}" for i, weight in enumerate(weights) if weight > 0]
+        lines.append(f"  layer {number} experts   {', '.join(chosen)}")
+    lines.append("  seconds           " + ", ".join(f"{stage} {s:.2f}" for stage, s in prediction.seconds.items()))
+    return "\n".join(lines)

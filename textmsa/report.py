@@ -1,0 +1,162 @@
+"""The demo's report: one HTML file that needs nothing else."""
+
+import base64
+import html
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from textmsa.evaluate import Evaluation
+from textmsa.media import read_media
+from textmsa.run import HISTORY, Run, Scored
+from textmsa.store import Store
+from textmsa.types import MODALITIES, Sample
+
+STYLE = """
+body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}
+table{border-collapse:collapse}td,th{padding:.25rem .8rem;border-bottom:1px solid #ddd;text-align:left}
+td.n{text-align:right;font-variant-numeric:tabular-nums}tr.us{font-weight:bold;background:#eef6ff}
+img{max-width:100%}.clip{border:1px solid #ddd;border-radius:.5rem;padding:1rem;margin:1rem 0}
+.clip img{border-radius:.3rem;margin-right:.3rem}small{color:#666}
+"""
+FRAMES = 5
+
+
+def write_report(path: Path, *, run: Path, store: Path, evaluation: Evaluation) -> Path:
+    """Write the report of a run on a split of a store."""
+    opened, data = Run.open(run), Store.open(store)
+    indices = data.indices(evaluation.split)
+    scored = opened.score(data, indices)
+    true_N = data.labels(evaluation.split)
+    sections = [
+        f"<h1>TEXT on {html.escape(data.manifest.corpus)}</h1>",
+        f"<p>{_verdict(evaluation)}</p>",
+        _table(evaluation),
+        "<h2>Learning</h2>" + _picture(_learning_curve(json.loads((run / HISTORY).read_text()))),
+        "<h2>Predicted against true</h2>" + _picture(_scatter(scored, true_N, data.manifest.score_range)),
+        "<h2>Gates and experts</h2>" + _picture(_gates_and_experts(scored)),
+        "<h2>Three clips</h2>" + "".join(_clip(data[indices[i]], scored, i) for i in _chosen(scored, true_N)),
+    ]
+    page = f"<!doctype html><html lang='en'><meta charset='utf-8'><title>textmsa report</title><style>{STYLE}</style>"
+    path.write_text(page + "\n".join(sections) + "</html>", encoding="utf-8")
+    return path
+
+
+def _verdict(evaluation: Evaluation) -> str:
+    """How TEXT stands against the best baseline, in plain words."""
+    gap = evaluation.difference
+    if not gap:
+        return "No baselines were fitted."
+    low, high = gap["interval"]
+    name = html.escape(gap["baseline"])
+    if high < 0:
+        words = f"TEXT's error is lower than that of the best baseline, {name}"
+    elif low > 0:
+        words = f"TEXT's error is higher than that of the best baseline, {name}"
+    else:
+        words = f"TEXT and the best baseline, {name}, cannot be told apart on these clips"
+    beaten = [html.escape(n) for n, row in evaluation.baselines.items() if evaluation.test["mae"] < row["mae"]]
+    lost = [html.escape(n) for n, row in evaluation.baselines.items() if evaluation.test["mae"] >= row["mae"]]
+    interval = f"difference in MAE {gap['mae']:+.3f}, 95 % bootstrap interval [{low:+.3f}, {high:+.3f}]"
+    return f"{words} ({interval}). Lower MAE than: {', '.join(beaten) or 'none'}; not lower than: {', '.join(lost) or 'none'}."
+
+
+def _table(evaluation: Evaluation) -> str:
+    rows = [("TEXT", evaluation.test, " class='us'"), *((n, row, "") for n, row in evaluation.baselines.items())]
+    cells = "".join(
+        f"<tr{mark}><td>{html.escape(name)}</td><td class='n'>{row['mae']:.3f}</td><td class='n'>{row['corr']:.3f}</td></tr>"
+        for name, row, mark in rows
+    )
+    floors = "".join(
+        f"<tr><td><small>floor: {html.escape(name)}</small></td><td class='n'>{value:.3f}</td><td></td></tr>"
+        for name, value in evaluation.floors.items()
+    )
+    return (
+        f"<table><tr><th>{evaluation.split}, {evaluation.clips} clips</th><th>MAE</th><th>corr</th></tr>{cells}{floors}"
+        "</table><p><small>A floor is the best MAE of any predictor that knows the named causes exactly.</small></p>"
+    )
+
+
+def _learning_curve(history: list[dict[str, float]]) -> Any:
+    figure, axes = _axes(1)
+    epochs = [row["epoch"] for row in history]
+    axes[0].plot(epochs, [row.get("train_loss", np.nan) for row in history], label="training loss", marker="o")
+    axes[0].plot(epochs, [row["valid_mae"] for row in history], label="validation MAE", marker="o")
+    axes[0].set(xlabel="epoch")
+    axes[0].legend()
+    return figure
+
+
+def _scatter(scored: Scored, true_N: Any, score_range: tuple[float, float]) -> Any:
+    figure, axes = _axes(1)
+    axes[0].plot(score_range, score_range, color="#bbb", lw=1)
+    axes[0].scatter(true_N, scored.score_N, s=14, alpha=0.6)
+    axes[0].set(xlabel="true score", ylabel="predicted score")
+    return figure
+
+
+def _gates_and_experts(scored: Scored) -> Any:
+    figure, axes = _axes(2)
+    axes[0].boxplot([scored.gates_NM[:, i] for i in range(3)], tick_labels=list(MODALITIES))
+    axes[0].set(title="weight in the fusion", ylim=(0, 1))
+    load = scored.experts_NLE.mean(axis=0)
+    picture = axes[1].imshow(load, vmin=0, cmap="Blues", aspect="auto")
+    axes[1].set(title="mean weight of experts", xlabel="expert", ylabel="layer")
+    axes[1].set_xticks(range(load.shape[1]))
+    axes[1].set_yticks(range(load.shape[0]), [str(i + 1) for i in range(load.shape[0])])
+    figure.colorbar(picture, ax=axes[1])
+    return figure
+
+
+def _axes(count: int) -> Any:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(4.8 * count + 1, 3.6), layout="constrained", dpi=110)
+    return figure, [figure.add_subplot(1, count, i + 1) for i in range(count)]
+
+
+def _picture(figure: Any) -> str:
+    data = io.BytesIO()
+    figure.savefig(data, format="png")
+    return f"<img src='data:image/png;base64,{base64.b64encode(data.getvalue()).decode()}'>"
+
+
+def _chosen(scored: Scored, true_N: Any) -> list[int]:
+    """The highest and the lowest score, and the largest error."""
+    picks = [int(scored.score_N.argmax()), int(scored.score_N.argmin()), int(np.abs(scored.score_N - true_N).argmax())]
+    return list(dict.fromkeys(picks))
+
+
+def _clip(sample: Sample, scored: Scored, index: int) -> str:
+    told = sample.explanation
+    gates = ", ".join(f"{n} {scored.gates_NM[index, i]:.2f}" for i, n in enumerate(MODALITIES))
+    rows = [
+        ("words", sample.observation.transcript),
+        ("voice", told.audio),
+        ("face", told.video),
+        ("summary", told.summary),
+    ]
+    text = "".join(f"<tr><th>{name}</th><td>{html.escape(value or 'missing')}</td></tr>" for name, value in rows)
+    return (
+        f"<div class='clip'><b>{html.escape(sample.clip.id)}</b>: predicted {scored.score_N[index]:+.2f}, "
+        f"true {sample.clip.label:+.2f} <small>(gates: {gates})</small><br>{_frames(sample.clip.path)}"
+        f"<table>{text}</table></div>"
+    )
+
+
+def _frames(path: Path) -> str:
+    from PIL import Image
+
+    frames = read_media(path).frames or ()
+    shown = [frames[i] for i in np.linspace(0, len(frames) - 1, min(FRAMES, len(frames))).astype(int)]
+    tags = []
+    for frame in shown:
+        data = io.BytesIO()
+        Image.fromarray(frame).resize((150, 150 * frame.shape[0] // frame.shape[1])).save(
+            data, format="JPEG", quality=80
+        )
+        tags.append(f"<img src='data:image/jpeg;base64,{base64.b64encode(data.getvalue()).decode()}'>")
+    return "".join(tags)
