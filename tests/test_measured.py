@@ -132,7 +132,7 @@ def test_what_is_missing_is_not_explained(statistics: dict) -> None:
     assert explainer.explain(observation(voice(), None)).video is None
     assert explainer.explain(observation(voice(), face(), None)).text is None
     assert explainer.explain(observation(None, None, None)).summary is None
-    assert "Out of sight" in (explainer.explain(observation(None, face(seen=0.5))).video or "")
+    assert "out of sight" in (explainer.explain(observation(None, face(seen=0.5))).video or "")
 
 
 def test_silence_and_single_frames_do_not_fail(statistics: dict) -> None:

@@ -61,7 +61,7 @@ def face_sentences(grades: dict[str, int], *, at: float | None, partly: bool) ->
         nod = f" with {SIZE[grades['nod']]} nod" if "nod" in grades else ""
         parts.append(change + nod + when(at))
     if partly:
-        parts.append("Out of sight in part")
+        parts.append("Partly out of sight")
     return ". ".join(parts) + "."
 
 
