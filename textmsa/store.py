@@ -108,7 +108,7 @@ class Store:
         self.statistics = statistics
         dataset = Dataset.from_file(str(path / manifest.data / DATA_FILE))
         table = dataset.data.table
-        starts = np.cumsum([0, *(chunk.length() for chunk in table.column("id").chunks)])
+        starts = np.cumsum([0, *(len(chunk) for chunk in table.column("id").chunks)])
         self._starts: list[int] = starts.tolist()
         self._chunks = {name: table.column(name).chunks for name in table.column_names}
         self._length = table.num_rows
