@@ -1,6 +1,7 @@
 """Small networks and random batches for the tests of the network."""
 
 from dataclasses import replace
+from typing import Any
 
 import torch
 from transformers import BertConfig
@@ -30,7 +31,7 @@ def tiny_config(**changes) -> TextMsaConfig:
         intermediate_size=16,
         max_position_embeddings=64,
     )
-    options = {
+    options: dict[str, Any] = {
         "hidden_size": 16,
         "num_heads": 2,
         "head_size": 8,
@@ -118,7 +119,7 @@ def widened(batch: Batch, extra: int) -> Batch:
 
 def without(batch: Batch, *names: str, rows: list[int] | None = None) -> Batch:
     """The batch without some streams: absent altogether, or with empty masks in some rows."""
-    changes: dict[str, Steps | Tokens | None] = {}
+    changes: dict[str, Any] = {}
     for name in names:
         stream = getattr(batch, name)
         if rows is None:

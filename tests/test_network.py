@@ -1,6 +1,7 @@
 """The network's specification: a clip's score depends on that clip only, whatever the configuration."""
 
 import itertools
+from typing import Any
 
 import pytest
 import torch
@@ -13,7 +14,7 @@ from textmsa.model.experts import Capacity, Experts, drop_overflow
 from textmsa.model.stream_encoder import Stream
 from textmsa.model.temporal_alignment import GatedConvAlignment
 
-TOLERANCE = {"rtol": 0, "atol": 1e-5}
+TOLERANCE: dict[str, Any] = {"rtol": 0, "atol": 1e-5}
 every_configuration = pytest.mark.parametrize("changes", CONFIGURATIONS.values(), ids=CONFIGURATIONS)
 MISSING = [c for n in (1, 2) for c in itertools.combinations(("text", "audio", "video"), n)]
 

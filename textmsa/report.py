@@ -61,13 +61,15 @@ def _verdict(evaluation: Evaluation) -> str:
     beaten = [html.escape(n) for n, row in evaluation.baselines.items() if evaluation.test["mae"] < row["mae"]]
     lost = [html.escape(n) for n, row in evaluation.baselines.items() if evaluation.test["mae"] >= row["mae"]]
     interval = f"difference in MAE {gap['mae']:+.3f}, 95 % bootstrap interval [{low:+.3f}, {high:+.3f}]"
-    return f"{words} ({interval}). Lower MAE than: {', '.join(beaten) or 'none'}; not lower than: {', '.join(lost) or 'none'}."
+    ranks = f"Lower MAE than: {', '.join(beaten) or 'none'}; not lower than: {', '.join(lost) or 'none'}."
+    return f"{words} ({interval}). {ranks}"
 
 
 def _table(evaluation: Evaluation) -> str:
     rows = [("TEXT", evaluation.test, " class='us'"), *((n, row, "") for n, row in evaluation.baselines.items())]
     cells = "".join(
-        f"<tr{mark}><td>{html.escape(name)}</td><td class='n'>{row['mae']:.3f}</td><td class='n'>{row['corr']:.3f}</td></tr>"
+        f"<tr{mark}><td>{html.escape(name)}</td>"
+        f"<td class='n'>{row['mae']:.3f}</td><td class='n'>{row['corr']:.3f}</td></tr>"
         for name, row, mark in rows
     )
     floors = "".join(

@@ -133,7 +133,8 @@ def score_all(model: "TextMsaModel", collator: Collator, dataset: SampleDataset)
     """Scores of a whole dataset, in its order."""
     import torch
 
-    ids, scores, gates, experts = [], [], [], []
+    ids: list[str] = []
+    scores, gates, experts = [], [], []
     with torch.inference_mode():
         for start in range(0, len(dataset), SCORE_BATCH):
             examples = [dataset[i] for i in range(start, min(start + SCORE_BATCH, len(dataset)))]

@@ -73,7 +73,7 @@ def train(
     if not queries:
         result = train_one(recipe, store, out, device=place, precision=precision)
     else:
-        results = {}
+        results: dict[str, TrainResult] = {}
         for query in queries:
             variant = replace(recipe, model=replace(recipe.model, alignment_query=query), try_alignment_queries=())
             results[query] = _try(variant, store, out / TRIED / query, place, precision)
@@ -201,7 +201,7 @@ def train_one(recipe: Recipe, store: Store, out: Path, *, device: str, precision
         seed=recipe.training.seed,
         alignment_query=recipe.model.alignment_query,
         epochs=len(history),
-        best_epoch=min(history, key=lambda row: row["valid_mae"])["epoch"],
+        best_epoch=int(min(history, key=lambda row: row["valid_mae"])["epoch"]),
         valid=metrics.evaluate(scored.score_N, store.labels("valid"), family),
         tried={},
         expert_load=(scored.experts_NLE > 0).mean(axis=0).tolist(),

@@ -45,10 +45,15 @@ class TextMsaTrainer(Trainer):
     def _prepare_inputs(self, inputs: dict[str, Any]) -> dict[str, Any]:
         return {name: value.to(self.args.device) for name, value in inputs.items()}
 
+    def floating_point_ops(self, inputs: dict[str, Any]) -> int:
+        """Not counted: the Trainer's estimate is made for language models."""
+        return 0
+
     def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
         """Fused AdamW; the text encoder has a learning rate of its own."""
+        trained: Any = model or self.model
         if self.optimizer is None:
-            named = [(n, p) for n, p in self.model.named_parameters() if p.requires_grad]
+            named = [(n, p) for n, p in trained.named_parameters() if p.requires_grad]
             encoder = [p for n, p in named if n.startswith("text_encoder.")]
             rest = [p for n, p in named if not n.startswith("text_encoder.")]
             peak = self.training.learning_rate
@@ -66,7 +71,7 @@ class TextMsaTrainer(Trainer):
         if self.lr_scheduler is None:
             steps_per_epoch = max(1, num_training_steps // self.training.epochs)
             share = schedule(self.training, steps_per_epoch, num_training_steps)
-            self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer or self.optimizer, share)
+            self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer or self.create_optimizer(), share)
         return self.lr_scheduler
 
 
@@ -86,11 +91,13 @@ class ProgressLine(TrainerCallback):
         if self.meter is not None:
             self.meter.advance()
 
-    def on_evaluate(self, args: Any, state: Any, control: Any, metrics: dict[str, float], **others: Any) -> None:
+    def on_evaluate(self, args: Any, state: Any, control: Any, **others: Any) -> None:
         """Show the validation MAE beside the count."""
         if self.meter is not None:
             best = state.best_metric
-            shown = f"valid MAE {metrics['eval_mae']:.3f}" + (f", best {best:.3f}" if best is not None else "")
+            shown = f"valid MAE {others['metrics']['eval_mae']:.3f}" + (
+                f", best {best:.3f}" if best is not None else ""
+            )
             self.meter.label = f"{self.label} ({shown})"
 
     def on_train_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:

@@ -208,7 +208,7 @@ def _mouth_fields(portrait: Portrait) -> list[Float32]:
         corners += _move(_bump(at, 0.24 * unit, 0.24 * unit), sign * unit, -0.8 * unit)
         cheek = at + unit * np.array([sign * 0.12, -0.5])
         corners += _move(_bump(cheek, 0.25 * unit, 0.2 * unit), 0.0, -0.3 * unit)
-        droop += _move(_bump(at + [0, 0.05 * unit], 0.2 * unit, 0.2 * unit), 0.0, 0.12 * unit)
+        droop += _move(_bump(at + np.array([0, 0.05 * unit]), 0.2 * unit, 0.2 * unit), 0.0, 0.12 * unit)
     droop += _move(_bump(portrait.point("lower_lip"), 0.18 * unit, 0.14 * unit), 0.0, -0.06 * unit)
     return [corners, droop]
 
@@ -255,7 +255,7 @@ def _head(portrait: Portrait) -> list[Float32]:
     x_HW, y_HW = _grid()
     r_HW = np.hypot((x_HW - centre[0]) / (1.9 * unit), (y_HW - centre[1] + 0.2 * unit) / (2.3 * unit))
     head = np.asarray(np.exp(-0.5 * r_HW**4), dtype=np.float32)
-    features = _bump(centre + [0, 0.1 * unit], 0.5 * unit, 0.6 * unit)
+    features = _bump(centre + np.array([0, 0.1 * unit]), 0.5 * unit, 0.6 * unit)
     both = head + np.float32(0.25) * features
     return [_move(both, 0.0, 0.1 * unit), _move(both, 0.1 * unit, 0.0)]
 

@@ -4,6 +4,7 @@ Shape suffixes: N samples, T frames.
 """
 
 from functools import lru_cache
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -109,7 +110,7 @@ def _puppet(cast: _Cast) -> Puppet:
 def _jaw(speech_N: FloatArray, frames: int) -> npt.NDArray[np.float64]:
     """Opening of the jaw by frame: the speech's envelope, relative to its own loudest, so that it says nothing of a."""
     edges = np.linspace(0, len(speech_N), frames + 1).astype(int)
-    level_T = np.array([np.sqrt(np.mean(speech_N[a:b] ** 2)) for a, b in zip(edges[:-1], edges[1:], strict=True)])
+    level_T = np.array([np.sqrt(np.mean(speech_N[a:b] ** 2)) for a, b in pairwise(edges)])
     scale = np.percentile(level_T[level_T > 1e-4], 80) if (level_T > 1e-4).any() else 1.0
     opened = np.clip(level_T / scale, 0, 1) * 0.5
     return np.convolve(np.pad(opened, 1, mode="edge"), [0.25, 0.5, 0.25], mode="valid")

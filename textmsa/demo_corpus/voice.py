@@ -50,7 +50,7 @@ def speak(text: str, manner: Manner) -> FloatArray:
     failed = engine.library.espeak_Synth(said, len(said) + 1, 0, POSITION_CHARACTER, 0, UTF8, None, None)
     if failed or not engine.chunks:
         raise UserError(f"eSpeak NG could not say {text!r} (code {failed}): reinstall espeakng-loader")
-    return _trimmed(np.concatenate(engine.chunks).astype(np.float32) / 32768)
+    return _trimmed(np.concatenate(engine.chunks).astype(np.float32) / np.float32(32768))
 
 
 def _trimmed(samples_N: FloatArray) -> FloatArray:

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tarfile
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,10 +66,8 @@ def _parse(table: str) -> list[Sentence]:
 
 def _mended(snippet: str) -> str:
     """Undo the archive's encoding of UTF-8 as if it were Latin-1 (`clichÃ©` for `cliché`)."""
-    try:
+    with suppress(UnicodeError):  # raised where it was not encoded twice
         snippet = snippet.encode("latin-1").decode("utf-8")
-    except UnicodeError:  # it was not encoded twice
-        pass
     return " ".join(snippet.split())
 
 

@@ -63,6 +63,7 @@ class TextMsaModel(PreTrainedModel):
         A pretrained encoder; built from `config.text_encoder_config`, with random weights, where it is not given.
     """
 
+    config: TextMsaConfig
     config_class = TextMsaConfig
     base_model_prefix = "textmsa"
     main_input_name = "batch"
@@ -93,8 +94,8 @@ class TextMsaModel(PreTrainedModel):
         text_words, audio_words, video_words = self._encode_texts(batch)
 
         text = self.text(*text_words)
-        audio = self.audio(batch.audio, audio_words, present_BM[:, 1]) if batch.audio else None
-        video = self.video(batch.video, video_words, present_BM[:, 2]) if batch.video else None
+        audio = self.audio(batch.audio, audio_words, present_BM[:, 1]) if batch.audio and self.audio else None
+        video = self.video(batch.video, video_words, present_BM[:, 2]) if batch.video and self.video else None
         if audio and video:
             audio, video = self.temporal_alignment(audio, video)
 
@@ -139,7 +140,9 @@ class TextMsaModel(PreTrainedModel):
         scores = []
         for start in range(0, len(tensors[0]), size):
             rows = [tensor[start : start + size].to(self.device) for tensor in tensors]
-            batch = Batch(_tokens(rows[0]), self._steps(rows[1]), self._steps(rows[2]), *map(_tokens, rows[3:]))
+            batch = Batch(
+                _tokens(rows[0]), self._steps(rows[1]), self._steps(rows[2]), _tokens(rows[3]), _tokens(rows[4])
+            )
             scores.append(self(batch, legacy_capacity=legacy).score_B)
         return torch.cat(scores).cpu().numpy()
 
@@ -166,10 +169,7 @@ class TextMsaModel(PreTrainedModel):
         video = batch.video if self.video else None
         if self.config.mask_padding:
             return replace(batch, audio=audio, video=video)
-        opened = {
-            name: s and Steps(s.values_BTF, whole_rows(s.mask_BT)) for name, s in (("audio", audio), ("video", video))
-        }
-        return replace(batch, **opened)
+        return replace(batch, audio=_opened(audio), video=_opened(video))
 
     def _join(
         self, batch: Batch, text: Stream, audio: Stream | None, video: Stream | None, present_BM: Tensor
@@ -204,6 +204,10 @@ class TextMsaModel(PreTrainedModel):
         values = torch.nan_to_num(values_BTF.float(), nan=0.0, posinf=0.0, neginf=0.0)
         real = values.any(dim=2) if self.config.mask_padding else torch.ones_like(values[..., 0], dtype=torch.bool)
         return Steps(values, real)
+
+
+def _opened(steps: Steps | None) -> Steps | None:
+    return None if steps is None else Steps(steps.values_BTF, whole_rows(steps.mask_BT))
 
 
 def whole_rows(mask_BT: Tensor) -> Tensor:
