@@ -97,5 +97,5 @@ def test_a_clip_with_nothing_is_an_error_that_names_it():
 
     config = Config()
     collator = Collator(AutoTokenizer.from_pretrained(encoder_location("minilm")), config)
-    with pytest.raises(UserError, match="a: text, audio and video are all missing|all missing"):
+    with pytest.raises(UserError, match="all missing"):
         collator([example_of(sample(None, False), {}, config)])

@@ -233,8 +233,7 @@ def test_stopped_rendering_goes_on_and_gives_the_same(corpus: Path, tmp_path: Pa
         assert again.read(12)[4:8] == b"ftyp"
     assert (out / "label.csv").read_text() == (corpus / "label.csv").read_text()
     written, first = (json.loads((folder / "corpus.json").read_text()) for folder in (out, corpus))
-    assert same_but_for_espeak(written.pop("clips"), first.pop("clips"))
-    assert written == first
+    assert written == first, "a plan that was begun is kept"
 
 
 def test_complete_corpus_is_left_alone(corpus: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -245,7 +244,7 @@ def test_complete_corpus_is_left_alone(corpus: Path, capsys: pytest.CaptureFixtu
 @pytest.mark.parametrize(
     ("given", "message"),
     [
-        ({"clips": 19}, "--clips 19: give a number from"),
+        ({"clips": 24}, "--clips 24: give a number from"),
         ({"clips": 2950}, "--clips 2950: give a number from"),
         ({"workers": 0}, "--workers 0: give at least 1"),
         ({"clips": 30}, "begun with other parameters"),

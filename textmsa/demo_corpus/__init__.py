@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from textmsa.demo_corpus.plan import ClipPlan, Plan, Speaker
 
 VERSION = "1"  # of the generator: raise it whenever the same seed gives other clips
-LEAST_CLIPS = 20
-BEGUN, CORPUS, LABELS = "generator.json", "corpus.json", "label.csv"
+LEAST_CLIPS = 25  # fewer make two speakers, who do not fill three splits
+BEGUN, PLAN, CORPUS, LABELS = "generator.json", "plan.json", "corpus.json", "label.csv"
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ def render_corpus(out: Path, *, clips: int = 600, seed: int = 0, workers: int = 
     out
         Folder to write, in MMSA layout: label.csv, Raw/<video_id>/<clip_id>.mp4, and corpus.json with the latents.
     clips
-        How many clips, 20 to 2949 (no sentence is used twice).
+        How many clips, 25 to 2949 (no sentence is used twice).
     seed
         Another seed gives other clips.
     workers
@@ -64,7 +64,10 @@ def render_corpus(out: Path, *, clips: int = 600, seed: int = 0, workers: int = 
     if finished:
         print(f"{out}: {clips} clips rendered before; nothing to do")
         return RenderResult(out, clips, 0)
-    plan = make_plan(sentences, clips=clips, seed=seed)
+    planned = out / PLAN
+    durations = read_json(planned)["durations"] if planned.is_file() else None
+    plan = make_plan(sentences, clips=clips, seed=seed, durations=durations)
+    write_json(planned, {"durations": [clip.duration for clip in plan.clips]})
     todo = [(c, plan.speakers[c.speaker]) for c in plan.clips if not clip_path(out, plan, c).is_file()]
     portrait = load_portrait()
     done = clips - len(todo)

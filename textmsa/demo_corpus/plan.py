@@ -80,11 +80,12 @@ def manner(speaker: Speaker, a: float) -> Manner:
     )
 
 
-def make_plan(sentences: list[Sentence], *, clips: int, seed: int) -> Plan:
+def make_plan(sentences: list[Sentence], *, clips: int, seed: int, durations: list[float] | None = None) -> Plan:
     """Choose sentences, latents, speakers and event times.
 
     A clip's duration comes from how long its sentence takes at the plain rate, and chance: neither label nor
-    latents can be read from it.
+    latents can be read from it. `durations` (seconds) are those of an earlier plan that is gone on with: eSpeak NG
+    carries a few samples over from sentence to sentence, so that measuring again may differ by a frame.
     """
     rng = np.random.default_rng([seed, clips])
     chosen = [sentences[i] for i in rng.permutation(len(sentences))[:clips]]
@@ -97,7 +98,8 @@ def make_plan(sentences: list[Sentence], *, clips: int, seed: int) -> Plan:
     for i, sentence in enumerate(chosen):
         owner = int(owners[i])
         plain = len(speak(sentence.text, manner(speakers[owner], 0.0))) / SAMPLE_RATE
-        duration = round((1.25 * plain + 0.3 + rng.uniform(0, 0.4)) * 25) / 25  # whole frames
+        measured = round((1.25 * plain + 0.3 + rng.uniform(0, 0.4)) * 25) / 25  # whole frames
+        duration = durations[i] if durations else measured
         voice, face = _apexes(bool(latents.k[i] == 1), rng)
         plans.append(
             ClipPlan(

@@ -1,0 +1,80 @@
+"""The docs stay true: what they name exists, and the README's commands run."""
+
+import re
+import shlex
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+from textmsa.cli import COMMANDS, main
+
+ROOT = Path(__file__).parents[1]
+DOCS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def commands_of(path: Path) -> list[list[str]]:
+    blocks = re.findall(r"```(?:sh|bash)\n(.*?)```", path.read_text(), flags=re.S)
+    lines = [line.split("#")[0].strip() for block in blocks for line in block.splitlines()]
+    return [shlex.split(line) for line in lines if line]
+
+
+@pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)
+def test_commands_in_the_docs_have_arguments_that_exist(path):
+    import inspect
+    from importlib import import_module
+
+    from textmsa.config import Recipe
+
+    for words in commands_of(path):
+        if words[0] == "make":
+            targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.M)
+            assert words[1] in targets, words
+        if words[0] != "textmsa":
+            continue
+        module, _, name = COMMANDS[words[1]].target.partition(":")
+        known = set(inspect.signature(getattr(import_module(module), name)).parameters)
+        known |= {field.name for field in fields(Recipe)}
+        for option in [word[2:].split("=")[0] for word in words if word.startswith("--")]:
+            assert option.split(".")[0].replace("-", "_") in known, words
+
+
+def test_the_ways_of_the_architecture_page_exist():
+    table = (ROOT / "docs/architecture.md").read_text().split("Also:")[0]
+    named = [name for row in table.splitlines() if row.startswith("| ") for name in re.findall(r"`([\w/]+\.py)`", row)]
+    assert len(named) > 15
+    for name in named:
+        found = list((ROOT / "textmsa").rglob(Path(name).name))
+        assert found, f"{name} is not there"
+
+
+def test_documented_defaults_are_the_defaults():
+    from textmsa.config import InputConfig, ModelConfig, TrainingConfig
+
+    parts = {"model": ModelConfig(), "inputs": InputConfig(), "training": TrainingConfig()}
+    text = (ROOT / "docs/architecture.md").read_text()
+    rows = re.findall(r"\| `(model|inputs|training)\.(\w+)` \| `(\w+)`", text)
+    assert len(rows) >= 5
+    for part, name, value in rows:
+        assert str(getattr(parts[part], name)).lower() == value, (part, name)
+
+
+@pytest.mark.slow
+def test_the_commands_for_ones_own_folder_run(tmp_path, monkeypatch, capsys):
+    """README's commands on a small corpus in place of the reader's own folder."""
+    monkeypatch.chdir(tmp_path)
+    assert main(["demo-corpus", "my_clips", "--clips", "40"]) == 0
+    clip = next((tmp_path / "my_clips/Raw").rglob("*.mp4"))
+    clip.with_name("clip.mp4").write_bytes(clip.read_bytes())
+    section = (ROOT / "README.md").read_text().split("## Your own folder")[1].split("\n## ")[0]
+    lines = re.findall(r"```sh\n(.*?)```", section, flags=re.S)[0].splitlines()
+    ran = [shlex.split(line.split("#")[0]) for line in lines if line.startswith("textmsa")]
+    assert [words[1] for words in ran] == ["prepare", "train", "evaluate", "predict"]
+    for words in ran:
+        arguments = [str(ROOT / a) if a.startswith("textmsa/recipes") else a for a in words[1:]]
+        if arguments[0] == "predict":
+            arguments[2] = str(clip.with_name("clip.mp4"))
+        if arguments[0] == "train":
+            arguments += ["--training.epochs", "1"]
+        assert main(arguments) == 0, arguments
+    assert "polarity" not in capsys.readouterr().err
