@@ -1,0 +1,232 @@
+import json
+import pickle
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from textmsa.errors import UserError
+from textmsa.feature_statistics import ModalityStatistics, Statistics, modality_statistics
+from textmsa.preparation import ExplainerSpec, FeatureSpec
+from textmsa.store import ROWS_PER_BATCH, Manifest, Store, StoredClip, write_store
+from textmsa.types import Clip, Explanation, FeatureSequence, Observation, Sample
+
+AUDIO = FeatureSpec("librosa", "1", ("f0", "loudness"))
+VIDEO = FeatureSpec("mediapipe", "1", ("smile", "brows", "face"))
+STATISTICS = Statistics(
+    audio=ModalityStatistics(
+        AUDIO.names,
+        np.array([0.1, 1 / 3], np.float32),
+        np.array([1, 1e-3], np.float32),
+        np.array([5, 0]),
+    ),
+    explainer={"pitch": [0.1, 2]},
+    clips=3,
+)
+
+
+def manifest_of(folder: Path, **fields: object) -> Manifest:
+    made = Manifest(
+        corpus="tiny",
+        corpus_folder=str(folder),
+        score_range=(-3.0, 3.0),
+        score_range_source="given",
+        counts={"train": 2, "valid": 1, "test": 1},
+        missing={"audio": {"no audio stream": 1}},
+        skipped=0,
+        audio=AUDIO,
+        video=VIDEO,
+        explainer=ExplainerSpec("measured", "1", {"times": False}),
+        statistics_sha256=STATISTICS.sha256,
+        packages={"numpy": "2"},
+        created="2026-01-01T00:00:00+00:00",
+    )
+    return replace(made, **fields)  # type: ignore[arg-type]
+
+
+def sequence(names: tuple[str, ...], steps: int, seed: int) -> FeatureSequence:
+    draw = np.random.default_rng(seed)
+    values_TF = draw.normal(size=(steps, len(names))).astype(np.float32)
+    values_TF[::2, 0] = np.nan
+    return FeatureSequence(values_TF, np.sort(draw.random(steps)), names)
+
+
+def samples(folder: Path) -> list[Sample]:
+    full = Clip("ä$_$01", folder / "Raw/ä/01.mp4", "Ja,\n„gut“ \x00", 1 / 3, "train", "ä", "Yes, good", -0.1, None, 2.5)
+    bare = Clip("b$_$2", folder / "Raw/b/2.mov", None, None, "valid", "b")
+    silent = Clip("c$_$3", folder / "Raw/c/3.mp4", "words", -3.0, "test", "c")
+    still = Clip("d$_$4", folder / "Raw/d/4.wav", "words", 0.0, "train", "d")
+    explained = Explanation("a", "v", None, "s", "r", {"explainer": "x", "nested": {"n": [1, None]}})
+
+    def seen(clip: Clip, heard: int | None, watched: int | None, **missing: str) -> Observation:
+        return Observation(
+            clip.path,
+            clip.transcript,
+            1 / 7,
+            None if heard is None else sequence(AUDIO.names, heard, 1),
+            None if watched is None else sequence(VIDEO.names, watched, 2),
+            missing,
+        )
+
+    return [
+        Sample(full, seen(full, 7, 3), explained),
+        Sample(bare, seen(bare, 1, 400, text="no transcript"), Explanation()),
+        Sample(silent, seen(silent, None, 2, audio="no audio stream"), explained),
+        Sample(still, seen(still, 5, None, video='a "cover",\n only'), Explanation(provenance={"failed": "x"})),
+    ]
+
+
+def make(folder: Path, made: list[Sample], **fields: object) -> Path:
+    rows = [StoredClip(sample, f"s{place}", f"e{place}") for place, sample in enumerate(made)]
+    write_store(folder / "store", rows, manifest=manifest_of(folder, **fields), statistics=STATISTICS)
+    return folder / "store"
+
+
+def assert_same_sequence(one: FeatureSequence | None, other: FeatureSequence | None) -> None:
+    assert (one is None) == (other is None)
+    if one is not None and other is not None:
+        assert one.names == other.names
+        for mine, theirs in ((one.values_TF, other.values_TF), (one.times_T, other.times_T)):
+            assert mine.dtype == theirs.dtype
+            assert mine.shape == theirs.shape
+            assert mine.tobytes() == theirs.tobytes()
+
+
+def test_samples_come_back_exactly(tmp_path: Path) -> None:
+    made = samples(tmp_path)
+    store = Store.open(make(tmp_path, made))
+    assert len(store) == 4
+    for before, after in zip(made, store, strict=True):
+        assert after.clip == before.clip
+        assert after.explanation == before.explanation
+        assert_same_sequence(after.observation.audio, before.observation.audio)
+        assert_same_sequence(after.observation.video, before.observation.video)
+        plain = {"audio": None, "video": None}
+        assert replace(after.observation, **plain) == replace(before.observation, **plain)
+    assert store.row(2).source == "s2"
+    assert store.row(-1).explanation_source == "e3"
+    assert store.clips() == [sample.clip for sample in made]
+    assert store.explanations() == [sample.explanation for sample in made]
+    with pytest.raises(IndexError):
+        store[4]
+
+
+def test_manifest_and_statistics_come_back_exactly(tmp_path: Path) -> None:
+    store = Store.open(make(tmp_path, samples(tmp_path)))
+    assert store.manifest == manifest_of(tmp_path)
+    assert store.statistics.sha256 == STATISTICS.sha256
+    assert store.statistics.audio is not None
+    assert STATISTICS.audio is not None
+    assert store.statistics.audio.mean_F.tobytes() == STATISTICS.audio.mean_F.tobytes()
+    assert store.statistics.video is None
+
+
+def test_splits_labels_ids_and_order_across_batches(tmp_path: Path) -> None:
+    first = samples(tmp_path)[0]
+    count = 2 * ROWS_PER_BATCH + 3
+    made = [
+        replace(first, clip=replace(first.clip, id=str(place), label=place / 100, split=("train", "test")[place % 2]))
+        for place in range(count)
+    ]
+    store = Store.open(make(tmp_path, made))
+    assert [sample.clip.id for sample in store] == [str(place) for place in range(count)]
+    assert store.indices("test") == list(range(1, count, 2))
+    assert store.ids("test") == [str(place) for place in range(1, count, 2)]
+    np.testing.assert_array_equal(store.labels("train"), np.arange(0, count, 2) / 100)
+    with pytest.raises(UserError, match="no clip in the split 'valid'"):
+        store.indices("valid")
+    assert pickle.loads(pickle.dumps(store))[count - 1].clip.id == str(count - 1)
+
+
+def test_labels_are_nan_where_there_is_none(tmp_path: Path) -> None:
+    assert np.isnan(Store.open(make(tmp_path, samples(tmp_path))).labels("valid")).all()
+
+
+def test_arrays_may_be_written_to(tmp_path: Path) -> None:
+    store = Store.open(make(tmp_path, samples(tmp_path)))
+    audio = store[0].observation.audio
+    assert audio is not None
+    audio.values_TF[:] = 0
+    assert_same_sequence(store[0].observation.audio, samples(tmp_path)[0].observation.audio)
+
+
+def test_explanations_are_readable(tmp_path: Path) -> None:
+    path = make(tmp_path, samples(tmp_path))
+    lines = [json.loads(line) for line in (path / "explanations.jsonl").read_text().splitlines()]
+    assert [line["id"] for line in lines] == ["ä$_$01", "b$_$2", "c$_$3", "d$_$4"]
+    assert set(lines[0]) == {"id", "audio", "video", "text", "summary", "reason", "provenance"}
+
+
+def test_the_arrow_file_is_read_by_datasets_alone(tmp_path: Path) -> None:
+    from datasets import Dataset
+
+    rows = Dataset.from_file(str(make(tmp_path, samples(tmp_path)) / "data-0001/clips.arrow"))
+    assert rows[2]["id"] == "c$_$3"
+    assert rows[2]["audio_values"] is None
+
+
+def test_features_other_than_the_manifest_says_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="audio features are not those of the manifest"):
+        make(tmp_path, samples(tmp_path), audio=FeatureSpec("librosa", "1", ("f0", "other")))
+    assert not (tmp_path / "store/manifest.json").exists()
+
+
+def refusal(path: Path) -> str:
+    with pytest.raises(UserError) as caught:
+        Store.open(path)
+    assert str(path) in str(caught.value)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
+def test_what_is_no_store_is_refused(tmp_path: Path) -> None:
+    assert "no such folder" in refusal(tmp_path / "nothing")
+    assert "not a store" in refusal(tmp_path)
+    path = make(tmp_path, samples(tmp_path))
+    manifest = (path / "manifest.json").read_text()
+    (path / "manifest.json").write_text(manifest.replace('"format": 1', '"format": 2'))
+    assert "format 2" in refusal(path)
+    (path / "manifest.json").write_text(manifest[:50])
+    assert "damaged" in refusal(path)
+    (path / "manifest.json").unlink()
+    (path / "preparation.json").write_text("{}")
+    assert "not finished; run textmsa prepare" in refusal(path)
+
+
+def test_changed_statistics_are_refused(tmp_path: Path) -> None:
+    path = make(tmp_path, samples(tmp_path))
+    replace(STATISTICS, clips=4).save(path / "statistics.json")
+    assert "changed since" in refusal(path)
+
+
+def test_statistics_are_those_of_all_frames_together() -> None:
+    sequences = [sequence(("a", "b"), steps, seed) for seed, steps in enumerate((3, 50, 1))]
+    shifted = [replace(each, values_TF=each.values_TF + np.float32(1000)) for each in sequences]
+    all_TF = np.concatenate([each.values_TF for each in shifted]).astype(np.float64)
+    found = modality_statistics([None, *shifted, None])
+    assert found is not None
+    np.testing.assert_allclose(found.mean_F, np.nanmean(all_TF, axis=0), rtol=1e-6)
+    np.testing.assert_allclose(found.std_F, np.nanstd(all_TF, axis=0), rtol=1e-5)
+    np.testing.assert_array_equal(found.count_F, (~np.isnan(all_TF)).sum(axis=0))
+
+
+def test_statistics_of_what_never_varies_or_never_is() -> None:
+    values_TF = np.array([[1, np.nan], [1, np.nan]], np.float32)
+    found = modality_statistics([FeatureSequence(values_TF, np.arange(2.0), ("constant", "never"))])
+    assert found is not None
+    assert found.mean_F.tolist() == [1, 0]
+    assert found.std_F.tolist() == [1, 1]
+    assert found.count_F.tolist() == [2, 0]
+    assert modality_statistics([None]) is None
+
+
+def test_reading_is_quick(tmp_path: Path) -> None:
+    first = samples(tmp_path)[0]
+    long = replace(first.observation, audio=sequence(AUDIO.names, 5000, 1))  # 40 kB, as of a clip of 5 s
+    store = Store.open(make(tmp_path, [replace(first, observation=long)] * 300))
+    started = time.perf_counter()
+    for index in range(300):
+        store[index]
+    assert (time.perf_counter() - started) / 300 < 1e-3  # 0.1 ms on an idle core
