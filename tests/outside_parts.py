@@ -23,7 +23,8 @@ def note(what: str, path: Path) -> None:
 class Loudness:
     """RMS and zero crossings in windows of 50 ms."""
 
-    name, version, names = "loudness", "1", ("rms", "crossings")
+    name, version = "loudness", "1"
+    names: tuple[str, ...] = ("rms", "crossings")
 
     def extract(self, media):
         note("audio", media.path)
@@ -46,7 +47,8 @@ class LoudnessTwo(Loudness):
 class Brightness:
     """Mean and spread of each frame."""
 
-    name, version, names = "brightness", "1", ("mean", "spread")
+    name, version = "brightness", "1"
+    names: tuple[str, ...] = ("mean", "spread")
 
     def extract(self, media):
         note("video", media.path)

@@ -28,9 +28,9 @@ def write_clip(path: Path, *, seed: int, sound: bool = True, picture: bool = Tru
         if sound:
             time_N = np.arange(round(seconds * 22050)) / 22050
             tone_N = (0.1 + 0.05 * seed % 0.5) * np.sin(2 * np.pi * (150 + 40 * seed) * time_N)
-            frame = av.AudioFrame.from_ndarray(tone_N[None].astype(np.float32), format="fltp", layout="mono")
-            frame.sample_rate, frame.time_base, frame.pts = 22050, Fraction(1, 22050), 0
-            container.mux(audio.encode(frame))
+            heard = av.AudioFrame.from_ndarray(tone_N[None].astype(np.float32), format="fltp", layout="mono")
+            heard.sample_rate, heard.time_base, heard.pts = 22050, Fraction(1, 22050), 0
+            container.mux(audio.encode(heard))
             container.mux(audio.encode())
 
 

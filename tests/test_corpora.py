@@ -135,7 +135,8 @@ def test_faults_of_the_table_are_named(tmp_path: Path) -> None:
     assert "not CSV" in refusal(tmp_path)
     table.write_bytes("video_id,clip_id,text,label,mode\na,1,é,0,train\n".encode("latin-1"))
     assert "not UTF-8" in refusal(tmp_path)
-    assert "mmsa" in str(pytest.raises(UserError, read_corpus, tmp_path, layout="mosi").value)
+    with pytest.raises(UserError, match="choose one of mmsa"):
+        read_corpus(tmp_path, layout="mosi")
 
 
 def test_absent_media_are_for_preparation_to_report_unless_all_are(tmp_path: Path) -> None:
@@ -194,10 +195,13 @@ def test_wild_cells_are_read_exactly_or_refused_in_one_line(
     rows[1] |= {"video_id": video_id, "clip_id": clip_id, "text": text, "label": label}
     corpus_of(tmp_path, rows_of(1))
     write_table(tmp_path, rows)
+    complaint: str | None = None
     try:
         clip = read_corpus(tmp_path).clips[1]
     except UserError as error:
-        assert len(str(error).splitlines()) == 1, error
+        complaint = str(error)
+    if complaint is not None:
+        assert len(complaint.splitlines()) == 1
         return
     assert clip.id == f"{video_id}$_${clip_id}"
     assert clip.transcript == (text if text.strip() else None)

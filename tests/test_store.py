@@ -103,8 +103,7 @@ def test_samples_come_back_exactly(tmp_path: Path) -> None:
         assert after.explanation == before.explanation
         assert_same_sequence(after.observation.audio, before.observation.audio)
         assert_same_sequence(after.observation.video, before.observation.video)
-        plain = {"audio": None, "video": None}
-        assert replace(after.observation, **plain) == replace(before.observation, **plain)
+        assert replace(after.observation, audio=None, video=None) == replace(before.observation, audio=None, video=None)
     assert store.row(2).source == "s2"
     assert store.row(-1).explanation_source == "e3"
     assert store.clips() == [sample.clip for sample in made]

@@ -194,7 +194,7 @@ class WorkFolder:
         """Remember a new explanation; it survives the process from here on unless it failed."""
         self.explained[clip.id, key] = explanation
         if "failed" not in explanation.provenance:
-            line = json.dumps({"key": key}) + "\t" + explanation_line(clip.id, explanation)
+            line = key + "\t" + explanation_line(clip.id, explanation)
             with (self.folder / LINES).open("a", encoding="utf-8") as lines:
                 lines.write(line)
 
@@ -238,7 +238,8 @@ def _read_lines(path: Path) -> dict[tuple[str, str], Explanation]:
     for line in data[:whole].decode("utf-8").split("\n")[:-1]:
         key, _, text = line.partition("\t")
         document: dict[str, Any] = json.loads(text)
-        found[document.pop("id"), json.loads(key)["key"]] = Explanation(**document)
+        identity = document.pop("id")
+        found[identity, key] = Explanation(**document)
     return found
 
 
