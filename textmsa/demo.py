@@ -41,7 +41,7 @@ def demo(*, out: Path = Path("runs/demo"), clips: int = 600, seed: int = 0, work
     from textmsa.arguments import load_recipe
     from textmsa.config import Recipe
     from textmsa.demo_corpus import render_corpus
-    from textmsa.evaluate import evaluate
+    from textmsa.evaluate import evaluate, without_nan
     from textmsa.prepare import prepare
     from textmsa.report import write_report
     from textmsa.train import train
@@ -68,7 +68,7 @@ def demo(*, out: Path = Path("runs/demo"), clips: int = 600, seed: int = 0, work
         "difference": evaluation.difference,
         "seconds": clock.seconds,
     }
-    write_text(out / "summary.json", json.dumps(summary, indent=2) + "\n")
+    write_text(out / "summary.json", json.dumps(without_nan(summary), indent=2, allow_nan=False) + "\n")
     total = sum(clock.seconds.values())
     print("\n" + evaluation.table())
     print(f"{duration(total)}: " + ", ".join(f"{name} {duration(s)}" for name, s in clock.seconds.items()))

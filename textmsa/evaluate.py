@@ -129,11 +129,11 @@ def _write(result: Evaluation, scored: Scored, others: dict[str, Any], true_N: A
         writer.writerow([identity, *(f"{value:.6f}" for value in values)])
     write_text(out / "predictions.csv", text.getvalue())
     content = {name: getattr(result, name) for name in ("split", "clips", "test", "baselines", "floors", "difference")}
-    write_text(out / "metrics.json", json.dumps(_without_nan(content), indent=2) + "\n")
+    write_text(out / "metrics.json", json.dumps(without_nan(content), indent=2) + "\n")
 
 
-def _without_nan(value: Any) -> Any:
+def without_nan(value: Any) -> Any:
     """JSON has no NaN: what is undefined is null."""
     if isinstance(value, dict):
-        return {key: _without_nan(item) for key, item in value.items()}
+        return {key: without_nan(item) for key, item in value.items()}
     return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -69,7 +69,7 @@ def _table(evaluation: Evaluation) -> str:
     rows = [("TEXT", evaluation.test, " class='us'"), *((n, row, "") for n, row in evaluation.baselines.items())]
     cells = "".join(
         f"<tr{mark}><td>{html.escape(name)}</td>"
-        f"<td class='n'>{row['mae']:.3f}</td><td class='n'>{row['corr']:.3f}</td></tr>"
+        f"<td class='n'>{row['mae']:.3f}</td><td class='n'>{_number(row['corr'])}</td></tr>"
         for name, row, mark in rows
     )
     floors = "".join(
@@ -80,6 +80,10 @@ def _table(evaluation: Evaluation) -> str:
         f"<table><tr><th>{evaluation.split}, {evaluation.clips} clips</th><th>MAE</th><th>corr</th></tr>{cells}{floors}"
         "</table><p><small>A floor is the best MAE of any predictor that knows the named causes exactly.</small></p>"
     )
+
+
+def _number(value: float) -> str:
+    return f"{value:.3f}" if np.isfinite(value) else "not defined"
 
 
 def _learning_curve(history: list[dict[str, float]]) -> Any:
