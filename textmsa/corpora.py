@@ -167,7 +167,7 @@ def _check_header(table: Path, header: list[str]) -> None:
     if missing := [column for column in REQUIRED_COLUMNS if column not in header]:
         raise UserError(
             f"{table}: no column {', '.join(_with_nearest(column, header) for column in missing)}; "
-            f"it has {', '.join(header)}"
+            f"it has {', '.join(map(repr, header))}"
         )
     if twice := sorted({column for column in header if header.count(column) > 1}):
         raise UserError(f"{table}: column {', '.join(twice)} stands twice in the header; keep one")
