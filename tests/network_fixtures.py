@@ -91,7 +91,7 @@ def take(batch: Batch, rows: list[int], *, crop: bool = False) -> Batch:
         if stream is None:
             return None
         longest = max(int(stream[1][rows].sum(dim=1).max()), 1) if crop else stream[1].shape[1]
-        return type(stream)(*(part[rows][:, :longest] for part in stream))
+        return type(stream)(*(part[rows][:, :longest] for part in stream if part is not None))
 
     return Batch(**{name: chosen(getattr(batch, name)) for name in STREAMS}, ids=tuple(batch.ids[r] for r in rows))
 
@@ -103,7 +103,7 @@ def widened(batch: Batch, extra: int) -> Batch:
         if stream is None:
             return None
         parts = []
-        for part in stream:
+        for part in [part for part in stream if part is not None]:
             rubbish = torch.zeros(part.shape[0], extra, *part.shape[2:], dtype=part.dtype)
             if part.dtype == torch.float32:
                 rubbish += 7.0

@@ -5,7 +5,7 @@ Shapes: B clips, L word pieces, T steps, F features. Masks are True where real.
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +15,20 @@ from torch import Tensor
 from textmsa.errors import UserError
 from textmsa.types import Explanation, FeatureSequence, FloatArray, Sample
 
+if TYPE_CHECKING:
+    from textmsa.encoded_texts import EncodedTexts
+
 STEP_SECONDS = 0.1  # the common time grid (DESIGN, "Our semantics")
 LEAST_MEASURED = 0.5  # a window is real if at least this share of its columns has a value
 STANDARD_LIMIT = 5.0  # standardised values are kept within this many standard deviations
 RESIDUAL_SEPARATOR = " | "
+
+
+class States(NamedTuple):
+    """Hidden states (B, L, F) of word pieces after the text encoder's first `layer` layers."""
+
+    values_BLF: Tensor
+    layer: int
 
 
 class Tokens(NamedTuple):
@@ -27,6 +37,8 @@ class Tokens(NamedTuple):
     ids_BL: Tensor
     mask_BL: Tensor
     segments_BL: Tensor
+    states: States | None = None
+    """What a frozen part of the text encoder made of them before, if it did."""
 
 
 class Steps(NamedTuple):
@@ -74,7 +86,7 @@ class Batch:
         def moved(value: Any) -> Any:
             if isinstance(value, Tensor):
                 return value.to(device, non_blocking=non_blocking)
-            if isinstance(value, Tokens | Steps):
+            if isinstance(value, Tokens | Steps | States):
                 return type(value)(*(moved(part) for part in value))
             return value
 
@@ -196,11 +208,28 @@ def example_of(sample: Sample, standards: dict[str, Standardisation], config: An
     )
 
 
-class Collator:
-    """Examples -> `Batch`, padded to the longest of the batch (to the full length where padding is attended)."""
+def texts_of(store: Any, config: Any) -> set[str]:
+    """All texts that the text encoder may read of a store's clips; features are not read."""
+    found: set[str | None] = set()
+    for clip, told in zip(store.clips(), store.explanations(), strict=True):
+        text = text_of(clip.transcript, clip.transcript_en, told, config.text_input)
+        found |= {text, told.audio, told.video}
+    return {text for text in found if text}
 
-    def __init__(self, tokenizer: Any, config: Any) -> None:
-        self.tokenizer, self.config = tokenizer, config
+
+class Collator:
+    """Examples -> `Batch`, padded to the longest of the batch (to the full length where padding is attended).
+
+    Parameters
+    ----------
+    tokenizer, config
+        The model's.
+    encoded
+        What the frozen part of its text encoder makes of the texts, where that was computed before.
+    """
+
+    def __init__(self, tokenizer: Any, config: Any, encoded: "EncodedTexts | None" = None) -> None:
+        self.tokenizer, self.config, self.encoded = tokenizer, config, encoded
 
     def __call__(self, examples: Sequence[Example]) -> Batch:
         """Raises UserError where a clip has no modality at all."""
@@ -228,7 +257,8 @@ class Collator:
         real_B1 = torch.tensor([bool(text) for text in texts])[:, None]
         mask = encoded["attention_mask"].bool() & real_B1
         segments = encoded.get("token_type_ids", torch.zeros_like(encoded["input_ids"]))
-        return Tokens(encoded["input_ids"], mask, segments)
+        states = None if self.encoded is None else self.encoded.states(texts, encoded["input_ids"].shape[1])
+        return Tokens(encoded["input_ids"], mask, segments, states)
 
     def _steps(self, rows: Iterable[tuple[FloatArray, npt.NDArray[np.bool_]] | None]) -> Steps | None:
         rows = list(rows)

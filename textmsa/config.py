@@ -89,8 +89,12 @@ class TrainingConfig:
     """Share of all steps spent in warm-up ("cosine" only)."""
     patience: int | None = None
     """Stop after this many epochs without a better validation MAE; never when null."""
-    freeze_encoder_layers: int = 0
-    """The text encoder's embeddings and this many of its layers stay fixed when above 0."""
+    encoder_trainable: str = "all"
+    """What of the text encoder is trained: "all"; "last-K", its last K layers; "lora", low-rank updates of all its
+    linear layers, merged at the end (needs `pip install textmsa[lora]`); "none". What a frozen part makes of the
+    texts is computed once and kept beside the store; dropout does not act in it."""
+    lora_rank: int = 8
+    """Rank of the low-rank updates ("lora" only)."""
     max_grad_norm: float = 1.0
     """Gradients are clipped to this norm."""
     seed: int = 0

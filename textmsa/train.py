@@ -2,6 +2,7 @@
 
 import math
 import os
+import re
 import shutil
 import time
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from textmsa import metrics
-from textmsa.batch import SampleDataset, standards_of
+from textmsa.batch import SampleDataset, standards_of, texts_of
 from textmsa.config import Recipe, TrainingConfig
 from textmsa.errors import UserError
 from textmsa.preparation import Preparation
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 CHECKPOINTS = "checkpoints"
 TRIED = "tried"
+ENCODED = "encoded"
 EPSILON = 1e-9
 
 
@@ -62,9 +64,7 @@ def train(
     """
     check_recipe(recipe)
     store = Store.open(data)
-    for split in ("train", "valid"):
-        if not store.indices(split):
-            raise UserError(f"{data}: the split {split!r} has no clip, and training needs train and valid")
+    store.indices("train"), store.indices("valid")  # each raises UserError where it is empty
     place = choose_device(device)
     queries = recipe.try_alignment_queries
     if (out / RUN).is_file():
@@ -93,10 +93,13 @@ def check_recipe(recipe: Recipe) -> None:
         raise UserError(f"model.top_k {model.top_k}: must be between 1 and model.num_experts ({model.num_experts})")
     whole = {"model.num_layers": model.num_layers, "model.num_heads": model.num_heads}
     whole |= {"training.epochs": training.epochs, "training.batch_size": training.batch_size}
+    whole |= {"training.lora_rank": training.lora_rank}
     whole |= {"model.max_text_length": model.max_text_length, "model.max_steps": model.max_steps}
     for name, value in whole.items():
         if value < 1:
             raise UserError(f"{name} {value}: must be at least 1")
+    if not re.fullmatch(r"all|lora|none|last-[1-9][0-9]*", training.encoder_trainable):
+        raise UserError(f"training.encoder_trainable {training.encoder_trainable!r}: give all, last-K, lora or none")
     if training.learning_rate <= 0:
         raise UserError(f"training.learning_rate {training.learning_rate}: must be above 0")
 
@@ -178,7 +181,7 @@ def train_one(recipe: Recipe, store: Store, out: Path, *, device: str, precision
     preparation = Preparation.load(store.path)
     set_seed(recipe.training.seed)
     model, collator = build_model(recipe, store)
-    freeze_encoder(model, recipe.training.freeze_encoder_layers)
+    prepare_encoder(model, collator, recipe.training, store)
     splits = {split: _dataset(store, split, model) for split in ("train", "valid")}
     trainer = _trainer(recipe, model, collator, splits, out, device=device, precision=precision, store=store)
     checkpoints = out / CHECKPOINTS
@@ -187,6 +190,8 @@ def train_one(recipe: Recipe, store: Store, out: Path, *, device: str, precision
 
     model = trainer.model.eval()
     scored = score_all(model, collator, splits["valid"])
+    if recipe.training.encoder_trainable == "lora":
+        merge_lora(model.text_encoder)
     history = epoch_history(trainer.state.log_history)
     (out / HISTORY).write_text(json.dumps(history, indent=1) + "\n")
     model.save_pretrained(out / MODEL)
@@ -237,16 +242,68 @@ def build_model(recipe: Recipe, store: Store) -> "tuple[TextMsaModel, Collator]"
     return TextMsaModel(config, encoder), Collator(tokenizer, config)
 
 
-def freeze_encoder(model: "TextMsaModel", layers: int) -> None:
-    """Fix the text encoder's embeddings and its first `layers` layers, where `layers` is above 0."""
-    if layers <= 0:
-        return
+def frozen_layers(encoder: Any, trainable: str) -> int | None:
+    """How many of the encoder's layers `encoder_trainable` keeps fixed, counted from below; None where none is."""
+    from textmsa.model.text_encoder import encoder_layers
+
+    if trainable in ("all", "lora"):
+        return None
+    count: int = encoder.config.num_hidden_layers
+    if trainable == "none":
+        return count
+    last = int(trainable.removeprefix("last-"))
+    if encoder_layers(encoder) is None:
+        raise UserError(
+            f"training.encoder_trainable {trainable!r}: the layers of {type(encoder).__name__} cannot be run one by "
+            "one; give all, lora or none"
+        )
+    if last > count:
+        raise UserError(f"training.encoder_trainable {trainable!r}: the text encoder has {count} layers; give fewer")
+    return count - last
+
+
+def prepare_encoder(model: "TextMsaModel", collator: "Collator", training: TrainingConfig, store: Store) -> None:
+    """Freeze what is not trained, compute what it makes of the store's texts, and add low-rank updates if asked."""
+    from textmsa.encoded_texts import EncodedTexts
+
     encoder: Any = model.text_encoder
-    parts = list(encoder.encoder.layer) if hasattr(encoder, "encoder") and hasattr(encoder.encoder, "layer") else None
-    if parts is None:
-        raise UserError(f"training.freeze_encoder_layers: {type(encoder).__name__} has no list of layers; give 0")
-    for part in [encoder.embeddings, *parts[:layers]]:
-        part.requires_grad_(False)
+    if training.encoder_trainable == "lora":
+        add_lora(encoder, training.lora_rank)
+    frozen = frozen_layers(encoder, training.encoder_trainable)
+    if frozen is None:
+        return
+    encoder.requires_grad_(False)
+    trained = encoder.encoder.layer[frozen:] if frozen < encoder.config.num_hidden_layers else []
+    for layer in trained:
+        layer.requires_grad_(True)
+    collator.encoded = EncodedTexts.of(
+        texts_of(store, model.config),
+        encoder=encoder,
+        tokenizer=collator.tokenizer,
+        layer=frozen,
+        max_length=model.config.max_text_length,
+        root=store.path / ENCODED,
+    )
+
+
+def add_lora(encoder: Any, rank: int) -> None:
+    """Low-rank updates beside every linear layer of the encoder, whose own weights are then fixed (peft)."""
+    try:
+        from peft import LoraConfig, inject_adapter_in_model
+    except ImportError as error:
+        raise UserError("training.encoder_trainable lora: needs peft: pip install 'textmsa[lora]'") from error
+    config = LoraConfig(r=rank, lora_alpha=2 * rank, lora_dropout=0.05, target_modules="all-linear")
+    inject_adapter_in_model(config, encoder)
+
+
+def merge_lora(encoder: Any) -> None:
+    """Put low-rank updates into the weights beside which they lie, so that the encoder is an ordinary one again."""
+    from peft.tuners.tuners_utils import BaseTunerLayer
+
+    for name, module in list(encoder.named_modules()):
+        if isinstance(module, BaseTunerLayer):
+            module.merge()
+            encoder.set_submodule(name, module.get_base_layer())
 
 
 def _dataset(store: Store, split: str, model: "TextMsaModel") -> SampleDataset:

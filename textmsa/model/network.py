@@ -151,7 +151,7 @@ class TextMsaModel(PreTrainedModel):
         texts = {"text": batch.text, "audio": batch.audio_explanation, "video": batch.video_explanation}
         wanted = {"text": True, "audio": batch.audio is not None, "video": batch.video is not None}
         given = {name: tokens for name, tokens in texts.items() if tokens is not None and wanted[name]}
-        hidden = encode_together(self.text_encoder, given) if given else {}
+        hidden = encode_together(self.text_encoder, given, unpadded=self.config.mask_padding) if given else {}
         empty_x = self.text.token.new_zeros(len(batch), 0, self.config.text_size)
         empty = Stream(empty_x, torch.zeros(len(batch), 0, dtype=torch.bool, device=empty_x.device))
 

