@@ -1,5 +1,7 @@
 """The text encoder: packing, frozen parts computed once, low-rank updates; each against the plain way."""
 
+from typing import Any
+
 import pytest
 import torch
 from network_fixtures import random_batch, tiny_model, without
@@ -18,7 +20,12 @@ TEXTS = ["it was good", "", "it was good", "loud , fast voice and a wide smile",
 
 def tiny_encoder(model_type: str = "bert", layers: int = 3):
     torch.manual_seed(0)
-    sizes = {"hidden_size": 16, "num_hidden_layers": layers, "num_attention_heads": 2, "intermediate_size": 24}
+    sizes: dict[str, Any] = {
+        "hidden_size": 16,
+        "num_hidden_layers": layers,
+        "num_attention_heads": 2,
+        "intermediate_size": 24,
+    }
     config = AutoConfig.for_model(model_type, vocab_size=60, max_position_embeddings=40, pad_token_id=1, **sizes)
     return AutoModel.from_config(config).eval()
 

@@ -11,7 +11,7 @@ import numpy as np
 from textmsa import metrics
 from textmsa.atomic import write_text
 from textmsa.errors import UserError
-from textmsa.run import Run, Scored
+from textmsa.run import Precision, Run, Scored
 from textmsa.store import Store
 from textmsa.types import MODALITIES
 
@@ -47,7 +47,13 @@ class Evaluation:
 
 
 def evaluate(
-    run: Path, *, data: Path, split: str = "test", out: Path | None = None, no_baselines: bool = False
+    run: Path,
+    *,
+    data: Path,
+    split: str = "test",
+    out: Path | None = None,
+    no_baselines: bool = False,
+    precision: Precision = "fp32",
 ) -> Evaluation:
     """Score a split and compare with baselines fitted on the same store.
 
@@ -63,6 +69,8 @@ def evaluate(
         Folder for metrics.json and predictions.csv; RUN/evaluation-SPLIT unless given.
     no_baselines
         Leave the baselines out.
+    precision
+        "fp32", or "int8": the text encoder in 8-bit integers, with the drift of the scores printed.
     """
     from textmsa import baselines
 
@@ -72,7 +80,9 @@ def evaluate(
     true = store.labels(split)
     if not np.isfinite(true).all():
         raise UserError(f"{data}: clips of {split!r} have no label to compare with; use textmsa predict")
-    scored = opened.score(store, indices)
+    scored = opened.score(store, indices, precision=precision)
+    if precision == "int8":
+        print(opened.drift(store, indices, scored))
     others = {} if no_baselines else baselines.predictions(opened, store, split, indices)
     family = metrics.family_of(store.manifest.score_range)
     result = Evaluation(

@@ -1,6 +1,7 @@
 """A raw clip -> score, explanations, gates and experts, by the same functions as `textmsa prepare`."""
 
 import json
+import sys
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 
 from textmsa.errors import UnreadableClip, UserError
 from textmsa.preparation import ExtractorError, prepare_clip
-from textmsa.run import Run
+from textmsa.run import Precision, Run
 from textmsa.types import MODALITIES, Clip, Prediction, Sample
 
 NEUTRAL_SHARE = 0.05  # of the range: scores this near to 0 are called neutral
@@ -22,7 +23,9 @@ class PredictResult:
     prediction: Prediction
 
 
-def predict(run: Path, clip: Path, *, text: str | None = None, json: bool = False) -> PredictResult:
+def predict(
+    run: Path, clip: Path, *, text: str | None = None, json: bool = False, precision: Precision = "fp32"
+) -> PredictResult:
     """Score one clip and explain it.
 
     Parameters
@@ -35,19 +38,21 @@ def predict(run: Path, clip: Path, *, text: str | None = None, json: bool = Fals
         What is said in it; without it the text counts as missing.
     json
         Print JSON.
+    precision
+        "fp32", or "int8": the text encoder in 8-bit integers, with the drift of the score printed.
     """
-    prediction = predict_clip(Run.open(run), clip, text)
+    prediction = predict_clip(Run.open(run), clip, text, precision)
     print(as_json(prediction) if json else as_text(prediction))
     return PredictResult(prediction)
 
 
-def predict_clip(run: Run, clip: Path, transcript: str | None) -> Prediction:
+def predict_clip(run: Run, clip: Path, transcript: str | None, precision: Precision = "fp32") -> Prediction:
     """The prediction for one clip; raises UserError for a file that cannot be used."""
     if not clip.is_file():
         raise UserError(f"{clip}: no such file; give a video or audio file")
     started = time.monotonic()
     built = run.preparation.build()
-    model = run.model
+    run.load(precision)
     loaded = time.monotonic()
     try:
         observation, explanation = prepare_clip(clip, transcript or None, built)
@@ -57,9 +62,10 @@ def predict_clip(run: Run, clip: Path, transcript: str | None) -> Prediction:
         raise UserError(f"{clip}: {error}") from error
     prepared = time.monotonic()
     sample = Sample(Clip(id=clip.name, path=clip, transcript=observation.transcript), observation, explanation)
-    scored = run.score([sample], [0])
+    scored = run.score([sample], [0], precision=precision)
     done = time.monotonic()
-    assert model is run.model
+    if precision == "int8":
+        print(run.drift([sample], [0], scored), file=sys.stderr)
     score = float(np.clip(scored.score_N[0], *run.info.score_range))
     return Prediction(
         path=str(clip),

@@ -13,12 +13,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
-from textmsa.batch import Collator, SampleDataset, standards_of
+from textmsa.batch import Collator, Example, SampleDataset, standards_of
 from textmsa.errors import UserError
 from textmsa.preparation import Preparation
 
@@ -30,7 +30,11 @@ RUN = "run.json"
 MODEL = "model"
 RECIPE = "recipe.yaml"
 HISTORY = "history.json"
-SCORE_BATCH = 64
+SCORE_BATCH = 64  # clips
+SORT_WINDOW = 1024  # clips that are in memory together, to be sorted by length
+DRIFT_CLIPS = 64
+
+Precision = Literal["fp32", "int8"]
 
 
 @dataclass(frozen=True)
@@ -107,11 +111,22 @@ class Run:
         return TextMsaModel.from_pretrained(self.path / MODEL).eval()
 
     @cached_property
+    def int8_model(self) -> "TextMsaModel":
+        """The same with its text encoder in 8-bit integers."""
+        from textmsa.model.int8 import with_int8_encoder
+
+        return with_int8_encoder(self.model)
+
+    @cached_property
     def collator(self) -> Collator:
         """Examples -> batch, with the model's tokenizer and switches."""
         from transformers import AutoTokenizer
 
         return Collator(AutoTokenizer.from_pretrained(self.path / MODEL), self.model.config)
+
+    def load(self, precision: Precision = "fp32") -> "tuple[TextMsaModel, Collator]":
+        """The network and the collator that feeds it; read from disk the first time."""
+        return self.int8_model if precision == "int8" else self.model, self.collator
 
     def check(self, store: "Store") -> None:
         """Raises UserError where a store was not prepared as this run's training data were."""
@@ -122,26 +137,48 @@ class Run:
                 "give the store it was trained on, or train on this one"
             )
 
-    def score(self, samples: Any, indices: Sequence[int]) -> Scored:
+    def score(self, samples: Any, indices: Sequence[int], *, precision: Precision = "fp32") -> Scored:
         """Score the samples at `indices`; each one's score depends on that sample only."""
         assert self.preparation.statistics is not None
         standards = standards_of(self.preparation.statistics)
-        return score_all(self.model, self.collator, SampleDataset(samples, indices, standards, self.model.config))
+        model, collator = self.load(precision)
+        return score_all(model, collator, SampleDataset(samples, indices, standards, model.config))
+
+    def drift(self, samples: Any, indices: Sequence[int], scored: Scored) -> str:
+        """How far int8 `scored` lies from the scores in fp32, on the first clips, as a line for people."""
+        few = list(indices[:DRIFT_CLIPS])
+        gap_N = np.abs(scored.score_N[: len(few)] - self.score(samples, few).score_N)
+        low, high = self.info.score_range
+        return (
+            f"int8 against fp32 on {len(few)} clip(s): |drift| median {np.median(gap_N):.4f}, most {gap_N.max():.4f} "
+            f"({np.median(gap_N) / (high - low):.2%} and {gap_N.max() / (high - low):.2%} of the range)"
+        )
 
 
 def score_all(model: "TextMsaModel", collator: Collator, dataset: SampleDataset) -> Scored:
-    """Scores of a whole dataset, in its order."""
+    """Scores of a whole dataset, in its order; clips of like lengths go through the network together."""
     import torch
 
-    ids: list[str] = []
-    scores, gates, experts = [], [], []
+    parts: list[tuple[list[int], Scored]] = []
     with torch.inference_mode():
-        for start in range(0, len(dataset), SCORE_BATCH):
-            examples = [dataset[i] for i in range(start, min(start + SCORE_BATCH, len(dataset)))]
-            batch = collator(examples)
-            output = model(batch.to(model.device))
-            ids += batch.ids
-            scores.append(output.score_B.double().cpu().numpy())
-            gates.append(output.gates_BM.double().cpu().numpy())
-            experts.append(output.expert_weights_BNE.double().cpu().numpy())
-    return Scored(ids, np.concatenate(scores), np.concatenate(gates), np.concatenate(experts))
+        for start in range(0, len(dataset), SORT_WINDOW):
+            window = {i: dataset[i] for i in range(start, min(start + SORT_WINDOW, len(dataset)))}
+            order = sorted(window, key=lambda i: network_length(window[i]))
+            for first in range(0, len(order), SCORE_BATCH):
+                rows = order[first : first + SCORE_BATCH]
+                batch = collator([window[row] for row in rows])
+                output = model(batch.to(model.device))
+                values = (output.score_B, output.gates_BM, output.expert_weights_BNE)
+                parts.append((rows, Scored(list(batch.ids), *(value.double().cpu().numpy() for value in values))))
+    back = np.argsort(np.concatenate([rows for rows, _ in parts]))
+    ids = [identity for _, scored in parts for identity in scored.ids]
+    arrays = (
+        np.concatenate([getattr(s, name) for _, s in parts])[back] for name in ("score_N", "gates_NM", "experts_NLE")
+    )
+    return Scored([ids[i] for i in back], *arrays)
+
+
+def network_length(example: Example) -> tuple[int, int]:
+    """What decides the cost of a clip past the text encoder: steps of audio and video, and letters of the text."""
+    steps = sum(len(stream[1]) for stream in (example.audio, example.video) if stream is not None)
+    return steps, len(example.text or "")
