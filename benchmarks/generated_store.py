@@ -42,7 +42,12 @@ def generate_store(
     }
     statistics = Statistics(
         **{
-            name: ModalityStatistics(s.names, np.zeros(len(s.names)), np.ones(len(s.names)), np.ones(len(s.names), int))
+            name: ModalityStatistics(
+                s.names,
+                np.zeros(len(s.names), np.float32),
+                np.ones(len(s.names), np.float32),
+                np.ones(len(s.names), int),
+            )
             for name, s in specs.items()
         },
         explainer={},
