@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo install test lint types unit test-slow clean
+.PHONY: demo install test lint types unit test-slow bench clean
 
 demo: $(READY)
 	$(BIN)/textmsa demo --out runs/demo
@@ -32,6 +32,9 @@ unit: $(READY)
 
 test-slow: $(READY)
 	$(BIN)/pytest -m slow --durations=0
+
+bench: $(READY)
+	OMP_NUM_THREADS=2 $(BIN)/python -m benchmarks
 
 clean:
 	rm -rf $(VENV) runs build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -5,7 +5,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -181,7 +181,7 @@ def train_one(recipe: Recipe, store: Store, out: Path, *, device: str, precision
     preparation = Preparation.load(store.path)
     set_seed(recipe.training.seed)
     model, collator = build_model(recipe, store)
-    prepare_encoder(model, collator, recipe.training, store)
+    prepare_encoder(model, collator, recipe.training, texts_of(store, model.config), store.path / ENCODED)
     splits = {split: _dataset(store, split, model) for split in ("train", "valid")}
     trainer = _trainer(recipe, model, collator, splits, out, device=device, precision=precision, store=store)
     checkpoints = out / CHECKPOINTS
@@ -262,8 +262,10 @@ def frozen_layers(encoder: Any, trainable: str) -> int | None:
     return count - last
 
 
-def prepare_encoder(model: "TextMsaModel", collator: "Collator", training: TrainingConfig, store: Store) -> None:
-    """Freeze what is not trained, compute what it makes of the store's texts, and add low-rank updates if asked."""
+def prepare_encoder(
+    model: "TextMsaModel", collator: "Collator", training: TrainingConfig, texts: Iterable[str], root: Path
+) -> None:
+    """Freeze what is not trained, keep in `root` what it makes of `texts`, and add low-rank updates if asked."""
     from textmsa.encoded_texts import EncodedTexts
 
     encoder: Any = model.text_encoder
@@ -277,12 +279,12 @@ def prepare_encoder(model: "TextMsaModel", collator: "Collator", training: Train
     for layer in trained:
         layer.requires_grad_(True)
     collator.encoded = EncodedTexts.of(
-        texts_of(store, model.config),
+        texts,
         encoder=encoder,
         tokenizer=collator.tokenizer,
         layer=frozen,
         max_length=model.config.max_text_length,
-        root=store.path / ENCODED,
+        root=root,
     )
 
 
