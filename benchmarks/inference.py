@@ -50,11 +50,15 @@ def padded(batch: Batch, length: int) -> Batch:
         if tokens is None:
             return None
         extra = (0, length - tokens.ids_BL.shape[1])
-        parts = (tokens.ids_BL, tokens.mask_BL, tokens.segments_BL)
-        return Tokens(*(nn.functional.pad(part, extra) for part in parts))
+        ids, mask, segments = (nn.functional.pad(p, extra) for p in (tokens.ids_BL, tokens.mask_BL, tokens.segments_BL))
+        return Tokens(ids, mask, segments)
 
-    texts = ("text", "audio_explanation", "video_explanation")
-    return replace(batch, **{name: longer(getattr(batch, name)) for name in texts})
+    return replace(
+        batch,
+        text=longer(batch.text),
+        audio_explanation=longer(batch.audio_explanation),
+        video_explanation=longer(batch.video_explanation),
+    )
 
 
 def encoder_flops(config: Any, lengths: list[int]) -> float:

@@ -4,7 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
-from transformers import BertConfig
+from transformers import BertConfig, BertModel
 
 from textmsa.batch import Batch, Steps, Tokens
 from textmsa.model import TextMsaConfig, TextMsaModel
@@ -20,6 +20,19 @@ CONFIGURATIONS = {
     "two_stream_layers": {"num_stream_layers": 2},
     "capacity": {"capacity_factor": 1.0},
 }
+
+
+def tiny_bert(layers: int, size: int = 16) -> BertModel:
+    """An encoder with random weights that reads MiniLM's word pieces."""
+    torch.manual_seed(0)
+    config = BertConfig(
+        hidden_size=size,
+        num_hidden_layers=layers,
+        num_attention_heads=2,
+        intermediate_size=2 * size,
+        max_position_embeddings=64,
+    )
+    return BertModel(config)
 
 
 def tiny_config(**changes) -> TextMsaConfig:

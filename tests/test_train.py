@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import BertConfig, BertModel
+from network_fixtures import tiny_bert
 
 from benchmarks.generated_store import generate_store
 from textmsa.config import ModelConfig, Recipe, TrainingConfig
@@ -33,14 +33,7 @@ def store(tmp_path_factory) -> Store:
 def encoder(tmp_path_factory) -> Path:
     """A folder with a tiny text encoder."""
     folder = tmp_path_factory.mktemp("encoder")
-    torch.manual_seed(0)
-    sizes: dict[str, Any] = {
-        "hidden_size": 16,
-        "num_hidden_layers": LAYERS,
-        "num_attention_heads": 2,
-        "intermediate_size": 24,
-    }
-    BertModel(BertConfig(max_position_embeddings=64, **sizes)).save_pretrained(folder)
+    tiny_bert(LAYERS).save_pretrained(folder)
     load_encoder("minilm")[1].save_pretrained(folder)
     return folder
 

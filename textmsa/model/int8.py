@@ -22,6 +22,7 @@ def with_int8_encoder(model: "TextMsaModel") -> "TextMsaModel":
     quantised = copy.copy(model)
     quantised._modules = dict(model._modules)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*torch.ao.quantization is deprecated.*")
+        # torch calls its own quantisation deprecated; what is to follow it needs a compiler on the user's machine.
+        warnings.filterwarnings("ignore", message=".*deprecated.*")
         quantised.text_encoder = quantize_dynamic(encoder, {nn.Linear: per_channel_dynamic_qconfig})
     return quantised.eval()
