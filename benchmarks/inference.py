@@ -49,9 +49,7 @@ def padded(batch: Batch, length: int) -> Batch:
     def longer(tokens: Tokens | None) -> Tokens | None:
         if tokens is None:
             return None
-        extra = (0, length - tokens.ids_BL.shape[1])
-        ids, mask, segments = (nn.functional.pad(p, extra) for p in (tokens.ids_BL, tokens.mask_BL, tokens.segments_BL))
-        return Tokens(ids, mask, segments)
+        return tokens.each(lambda part: nn.functional.pad(part, (0, length - part.shape[1])))
 
     return replace(
         batch,

@@ -121,68 +121,68 @@ def test_running_no_layer_changes_nothing():
     assert run_layers(tiny_encoder(), x, 3) is x
 
 
-def encoded(root, encoder, tokenizer, texts=TEXTS, layer=3, max_length=8) -> EncodedTexts:
-    return EncodedTexts.of(texts, encoder=encoder, tokenizer=tokenizer, layer=layer, max_length=max_length, root=root)
-
-
 @pytest.fixture(scope="module")
 def minilm():
     encoder, tokenizer = load_encoder("minilm")
     return encoder.eval(), tokenizer
 
 
+def pieces_of(tokenizer, texts) -> Tokens:
+    rows = tokenizer(texts, truncation=True, max_length=8, padding="longest", return_tensors="pt")
+    mask = rows["attention_mask"].bool() & torch.tensor([bool(text) for text in texts])[:, None]
+    return Tokens(rows["input_ids"], mask, rows["token_type_ids"])
+
+
 def test_encoded_texts_are_the_encoders_states(tmp_path, minilm):
     encoder, tokenizer = minilm
-    known = encoded(tmp_path, encoder, tokenizer)
-    rows = tokenizer(TEXTS, truncation=True, max_length=8, padding="longest", return_tensors="pt")
-    expected = encoder(**rows, output_hidden_states=True).hidden_states[3]
-    states = known.states([text or None for text in TEXTS], 8)
+    tokens = pieces_of(tokenizer, TEXTS)
+    known = EncodedTexts.of([tokens], encoder=encoder, layer=3, root=tmp_path)
+    seen = tokens.mask_BL | (torch.arange(8) == 0)
+    expected = encoder(tokens.ids_BL, seen.long(), output_hidden_states=True).hidden_states[3]
+    states = known.states(tokens)
     assert states.layer == 3
-    assert states.values_BLF[1].abs().max() == 0
-    for row in (0, 2, 3, 4):
-        real = rows["attention_mask"][row].bool()
-        assert torch.allclose(states.values_BLF[row, real], expected[row, real], atol=1e-5)
-        assert states.values_BLF[row, ~real].abs().sum() == 0
+    assert torch.allclose(states.values_BLF[tokens.mask_BL], expected[tokens.mask_BL], atol=1e-5)
+    assert states.values_BLF[~tokens.mask_BL].abs().sum() == 0
+    padded = tokens.each(lambda part: functional.pad(part, (2, 3)))
+    with pytest.raises(KeyError):  # other positions, so other states
+        known.states(padded)
+    longer = tokens.each(lambda part: functional.pad(part, (0, 3)))
+    assert torch.equal(known.states(longer).values_BLF[:, :8], states.values_BLF)
 
 
 def test_encoded_texts_are_not_encoded_twice_even_after_a_kill(tmp_path, minilm, monkeypatch):
     encoder, tokenizer = minilm
-    folder = encoded(tmp_path, encoder, tokenizer, TEXTS[:3]).folder
+    tokens = pieces_of(tokenizer, TEXTS)
+    folder = EncodedTexts.of([pieces_of(tokenizer, TEXTS[:3])], encoder=encoder, layer=3, root=tmp_path).folder
     with open(folder / STATES, "ab") as states, open(folder / INDEX, "a") as index:
         states.write(b"\0" * 777)  # what a kill between two writes leaves
         index.write("0123abc\t3")
-    asked: list[list[str]] = []
+    asked: list[int] = []
     real_hidden = encoded_texts._hidden
 
     def hidden(texts, *rest):
-        asked.append(texts)
+        asked.append(len(texts))
         return real_hidden(texts, *rest)
 
     monkeypatch.setattr("textmsa.encoded_texts._hidden", hidden)
-    again = encoded(tmp_path, encoder, tokenizer)
-    fresh = encoded(tmp_path / "fresh", encoder, tokenizer)
-    assert asked == [["no", TEXTS[3]], ["no", TEXTS[0], TEXTS[3]]]
-    texts = [text or None for text in TEXTS]
-    assert torch.equal(again.states(texts, 8).values_BLF, fresh.states(texts, 8).values_BLF)
-    reopened = encoded(tmp_path, encoder, tokenizer)
+    again = EncodedTexts.of([tokens], encoder=encoder, layer=3, root=tmp_path)
+    fresh = EncodedTexts.of([tokens], encoder=encoder, layer=3, root=tmp_path / "fresh")
+    assert asked == [2, 3]
+    assert torch.allclose(again.states(tokens).values_BLF, fresh.states(tokens).values_BLF, atol=1e-5)
+    reopened = EncodedTexts.of([tokens], encoder=encoder, layer=3, root=tmp_path)
     assert len(asked) == 2
-    assert torch.equal(reopened.states(texts, 8).values_BLF, fresh.states(texts, 8).values_BLF)
+    assert torch.equal(reopened.states(tokens).values_BLF, again.states(tokens).values_BLF)
 
 
-def test_frozen_key_tells_weights_tokenizer_layers_and_length_apart(minilm):
-    from transformers import BertTokenizer
-
-    tokenizer = minilm[1]
-    other = BertTokenizer(vocab={"[PAD]": 0, "[UNK]": 1, "[CLS]": 2, "[SEP]": 3, "[MASK]": 4, "a": 5})
+def test_frozen_key_tells_weights_and_layers_apart():
     encoder, changed, above = tiny_encoder(), tiny_encoder(), tiny_encoder()
     with torch.no_grad():
         changed.encoder.layer[0].output.dense.bias[0] += 1e-3
         above.encoder.layer[2].output.dense.bias[0] += 1e-3
-    key = frozen_key(encoder, tokenizer, 2, 8)
-    assert key == frozen_key(above, tokenizer, 2, 8) == frozen_key(tiny_encoder(), tokenizer, 2, 8)
-    others = [(changed, tokenizer, 2, 8), (above, tokenizer, 3, 8), (encoder, other, 2, 8), (encoder, tokenizer, 2, 9)]
-    keys = {frozen_key(*parts) for parts in others}
-    assert len(keys) == 4 and key not in keys
+    key = frozen_key(encoder, 2)
+    assert key == frozen_key(above, 2) == frozen_key(tiny_encoder(), 2)
+    keys = {frozen_key(changed, 2), frozen_key(above, 3), frozen_key(encoder, 3)}
+    assert len(keys) == 3 and key not in keys
 
 
 def test_merged_low_rank_updates_give_the_same_states():

@@ -3,7 +3,7 @@
 Shapes: B clips, L word pieces, T steps, F features. Masks are True where real.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -39,6 +39,10 @@ class Tokens(NamedTuple):
     segments_BL: Tensor
     states: States | None = None
     """What a frozen part of the text encoder made of them before, if it did."""
+
+    def each(self, change: Callable[[Tensor], Tensor]) -> "Tokens":
+        """Ids, mask and segments changed alike, without states."""
+        return Tokens(change(self.ids_BL), change(self.mask_BL), change(self.segments_BL))
 
 
 class Steps(NamedTuple):
@@ -235,16 +239,17 @@ class Collator:
         """Raises UserError where a clip has no modality at all."""
         labels = [example.label for example in examples]
         return Batch(
-            text=self._tokens([e.text for e in examples]),
+            text=self.tokens([e.text for e in examples]),
             audio=self._steps([e.audio for e in examples]),
             video=self._steps([e.video for e in examples]),
-            audio_explanation=self._tokens([e.audio_explanation for e in examples]),
-            video_explanation=self._tokens([e.video_explanation for e in examples]),
+            audio_explanation=self.tokens([e.audio_explanation for e in examples]),
+            video_explanation=self.tokens([e.video_explanation for e in examples]),
             label_B=None if None in labels else torch.tensor(labels, dtype=torch.float32),
             ids=tuple(example.id for example in examples),
         )
 
-    def _tokens(self, texts: list[str | None]) -> Tokens | None:
+    def tokens(self, texts: Sequence[str | None]) -> Tokens | None:
+        """Word pieces of one text per clip; None where no clip has one."""
         if not any(texts):
             return None
         encoded = self.tokenizer(
@@ -257,8 +262,8 @@ class Collator:
         real_B1 = torch.tensor([bool(text) for text in texts])[:, None]
         mask = encoded["attention_mask"].bool() & real_B1
         segments = encoded.get("token_type_ids", torch.zeros_like(encoded["input_ids"]))
-        states = None if self.encoded is None else self.encoded.states(texts, encoded["input_ids"].shape[1])
-        return Tokens(encoded["input_ids"], mask, segments, states)
+        tokens = Tokens(encoded["input_ids"], mask, segments)
+        return tokens if self.encoded is None else tokens._replace(states=self.encoded.states(tokens))
 
     def _steps(self, rows: Iterable[tuple[FloatArray, npt.NDArray[np.bool_]] | None]) -> Steps | None:
         rows = list(rows)

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 CHECKPOINTS = "checkpoints"
 TRIED = "tried"
 ENCODED = "encoded"
+TOKENISE = 1024  # texts at a time
 EPSILON = 1e-9
 
 
@@ -278,14 +279,9 @@ def prepare_encoder(
     trained = encoder.encoder.layer[frozen:] if frozen < encoder.config.num_hidden_layers else []
     for layer in trained:
         layer.requires_grad_(True)
-    collator.encoded = EncodedTexts.of(
-        texts,
-        encoder=encoder,
-        tokenizer=collator.tokenizer,
-        layer=frozen,
-        max_length=model.config.max_text_length,
-        root=root,
-    )
+    every = sorted(texts)
+    chunks = (collator.tokens(every[start : start + TOKENISE]) for start in range(0, len(every), TOKENISE))
+    collator.encoded = EncodedTexts.of((c for c in chunks if c), encoder=encoder, layer=frozen, root=root)
 
 
 def add_lora(encoder: Any, rank: int) -> None:

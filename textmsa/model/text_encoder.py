@@ -52,7 +52,7 @@ def encode_together(encoder: nn.Module, texts: dict[str, Tokens], *, unpadded: b
     Where the encoder allows it, the distinct texts go through it without padding (`textmsa.model.packing`); what the
     encoder makes of padding is then not defined. `unpadded=False` runs it on padding too.
     """
-    rows = _stacked(list(texts.values()))
+    rows = stack(list(texts.values()))
     if unpadded and rows.mask_BL.device.type == "cpu" and packable(encoder):
         hidden = _encode_packed(encoder, rows)
     else:
@@ -61,8 +61,8 @@ def encode_together(encoder: nn.Module, texts: dict[str, Tokens], *, unpadded: b
     return {name: h[:, : t.ids_BL.shape[1]] for (name, t), h in zip(texts.items(), parts, strict=True)}
 
 
-def _stacked(texts: list[Tokens]) -> Tokens:
-    """Several texts per clip as the rows of one, padded to the longest."""
+def stack(texts: list[Tokens]) -> Tokens:
+    """The rows of several, one after another, padded to the longest."""
     longest = max(tokens.ids_BL.shape[1] for tokens in texts)
 
     def stacked(parts: list[Tensor]) -> Tensor:
