@@ -56,7 +56,7 @@ def step_of(way: str, store: Store, root: Path) -> Callable[[], float]:
     examples = [dataset[i] for i in range(CLIPS)]
     if way != "plain":
         texts = {text for e in examples for text in (e.text, e.audio_explanation, e.video_explanation) if text}
-        prepare_encoder(model, collator, replace(TRAINING, encoder_trainable=way), texts, root)
+        prepare_encoder(model, collator, replace(TRAINING, encoder_trainable=way), list(texts), root)
     return _step(model, collator, examples, plain=way == "plain")
 
 

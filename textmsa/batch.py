@@ -110,13 +110,17 @@ class Example:
     """One clip as the network reads it, before padding."""
 
     id: str
-    text: str | None
-    audio_explanation: str | None
-    video_explanation: str | None
+    text: "str | Pieces | None"
+    audio_explanation: "str | Pieces | None"
+    video_explanation: "str | Pieces | None"
     audio: tuple[FloatArray, npt.NDArray[np.bool_]] | None
     """Values (T, F) and mask (T,)."""
     video: tuple[FloatArray, npt.NDArray[np.bool_]] | None
     label: float | None
+
+
+Pieces = npt.NDArray[np.int32]
+"""Word pieces (3, L) of a text as a published data file gives them: ids, mask, segments."""
 
 
 def text_of(transcript: str | None, transcript_en: str | None, explanation: Explanation, source: str) -> str | None:
@@ -178,15 +182,34 @@ def first_steps(values_TF: FloatArray, max_steps: int) -> FloatArray:
     return np.pad(values, ((0, max_steps - len(values)), (0, 0)))
 
 
+def without_padding(sequence: FeatureSequence | None) -> FeatureSequence | None:
+    """The sequence from its first to its last step that is not all zeros or NaN; None where there is no such step."""
+    if sequence is None:
+        return None
+    filled = np.flatnonzero((np.nan_to_num(sequence.values_TF, posinf=0, neginf=0) != 0).any(axis=1))
+    if not len(filled):
+        return None
+    real = slice(filled[0], filled[-1] + 1)
+    return FeatureSequence(sequence.values_TF[real], sequence.times_T[real], sequence.names)
+
+
 def steps_of(
-    sequence: FeatureSequence | None, duration: float, standard: Standardisation | None, config: Any
+    sequence: FeatureSequence | None, duration: float | None, standard: Standardisation | None, config: Any
 ) -> tuple[FloatArray, npt.NDArray[np.bool_]] | None:
-    """One modality's steps for the network; None where it is missing or has no real window."""
+    """One modality's steps for the network; None where it is missing or has no real window.
+
+    A `duration` of None says that the features come from a published data file: they have no times, and their padding
+    is still there.
+    """
     if sequence is None:
         return None
     if config.frames == "first":
         steps = first_steps(sequence.values_TF, config.max_steps)
         return steps, np.ones(len(steps), dtype=bool)
+    if duration is None:
+        sequence = without_padding(sequence)
+        if sequence is None:
+            return None
     values, mask = pool_to_grid(sequence.values_TF, sequence.times_T, duration, config.max_steps)
     if not mask.any():
         return None
@@ -198,27 +221,45 @@ def steps_of(
 
 def example_of(sample: Sample, standards: dict[str, Standardisation], config: Any) -> Example:
     """One prepared clip as the network reads it; `config` is the model's `TextMsaConfig`."""
-    seen, told = sample.observation, sample.explanation
+    seen, told, given = sample.observation, sample.explanation, sample.pieces
     audio = steps_of(seen.audio, seen.duration, standards.get("audio"), config)
     video = steps_of(seen.video, seen.duration, standards.get("video"), config)
+    texts: dict[str, str | Pieces | None] = {
+        "text": text_of(seen.transcript, sample.clip.transcript_en, told, config.text_input),
+        "audio": told.audio,
+        "video": told.video,
+    }
+    if config.pieces == "given":
+        texts = {"text": given.get(config.text_input), "audio": given.get("audio"), "video": given.get("video")}
     return Example(
         id=sample.clip.id,
-        text=text_of(seen.transcript, sample.clip.transcript_en, told, config.text_input),
-        audio_explanation=told.audio if audio is not None else None,
-        video_explanation=told.video if video is not None else None,
+        text=texts["text"],
+        audio_explanation=texts["audio"] if audio is not None else None,
+        video_explanation=texts["video"] if video is not None else None,
         audio=audio,
         video=video,
         label=sample.clip.label,
     )
 
 
-def texts_of(store: Any, config: Any) -> set[str]:
-    """All texts that the text encoder may read of a store's clips; features are not read."""
+def texts_of(store: Any, config: Any) -> "list[str | Pieces]":
+    """All texts that the text encoder may read of a store's clips; features are not read.
+
+    Raises UserError where the recipe asks for word pieces that the store does not have.
+    """
+    if config.pieces == "given":
+        columns = {name: store.pieces(name) for name in (config.text_input, "audio", "video")}
+        if not any(piece is not None for piece in columns[config.text_input]):
+            raise UserError(
+                f"{store.path}: holds no word pieces of the text {config.text_input!r}: set inputs.pieces to tokenize, "
+                "or inputs.text_input to another text"
+            )
+        return [piece for column in columns.values() for piece in column if piece is not None]
     found: set[str | None] = set()
     for clip, told in zip(store.clips(), store.explanations(), strict=True):
         text = text_of(clip.transcript, clip.transcript_en, told, config.text_input)
         found |= {text, told.audio, told.video}
-    return {text for text in found if text}
+    return sorted(text for text in found if text)
 
 
 class Collator:
@@ -248,10 +289,17 @@ class Collator:
             ids=tuple(example.id for example in examples),
         )
 
-    def tokens(self, texts: Sequence[str | None]) -> Tokens | None:
+    def tokens(self, texts: "Sequence[str | Pieces | None]") -> Tokens | None:
         """Word pieces of one text per clip; None where no clip has one."""
-        if not any(texts):
+        if any(isinstance(text, np.ndarray) for text in texts):
+            tokens = self._given([text for text in texts if not isinstance(text, str)])
+        elif any(texts):
+            tokens = self._tokenized([text for text in texts if not isinstance(text, np.ndarray)])
+        else:
             return None
+        return tokens if self.encoded is None else tokens._replace(states=self.encoded.states(tokens))
+
+    def _tokenized(self, texts: list[str | None]) -> Tokens:
         encoded = self.tokenizer(
             [text or "" for text in texts],
             truncation=True,
@@ -262,8 +310,23 @@ class Collator:
         real_B1 = torch.tensor([bool(text) for text in texts])[:, None]
         mask = encoded["attention_mask"].bool() & real_B1
         segments = encoded.get("token_type_ids", torch.zeros_like(encoded["input_ids"]))
-        tokens = Tokens(encoded["input_ids"], mask, segments)
-        return tokens if self.encoded is None else tokens._replace(states=self.encoded.states(tokens))
+        return Tokens(encoded["input_ids"], mask, segments)
+
+    def _given(self, texts: "list[Pieces | None]") -> Tokens:
+        """Pieces as they were given, cut after `max_text_length` as the reference code does."""
+        limit = self.config.max_text_length
+        stacked = np.zeros((len(texts), 3, limit), np.int64)
+        for row, pieces in enumerate(texts):
+            if pieces is not None:
+                stacked[row, :, : min(pieces.shape[1], limit)] = pieces[:, :limit]
+        longest = int(np.flatnonzero(np.any(stacked[:, 1], axis=0)).max(initial=0)) + 1
+        kept = torch.from_numpy(stacked[:, :, :longest] if self.config.mask_padding else stacked)
+        if kept.numel() and not 0 <= int(kept[:, 0].min()) <= int(kept[:, 0].max()) < len(self.tokenizer):
+            raise UserError(
+                f"the data file's word pieces (up to {int(kept[:, 0].max())}) are not of the text encoder's tokenizer "
+                f"({len(self.tokenizer)} pieces): give the encoder they were made for, or inputs.pieces: tokenize"
+            )
+        return Tokens(kept[:, 0], kept[:, 1] > 0, kept[:, 2])
 
     def _steps(self, rows: Iterable[tuple[FloatArray, npt.NDArray[np.bool_]] | None]) -> Steps | None:
         rows = list(rows)

@@ -25,6 +25,8 @@ COMMANDS = {
     "train": Command("textmsa.train:train", "recipe + store -> a trained model in a run folder"),
     "evaluate": Command("textmsa.evaluate:evaluate", "run + store -> metrics beside baselines and floors"),
     "predict": Command("textmsa.predict:predict", "a clip -> score, explanations, gates, experts"),
+    "convert": Command("textmsa.convert:convert", "a published data file (pickle) -> a store"),
+    "export": Command("textmsa.convert:export", "a store -> MMSA's pickle"),
     "import-checkpoint": Command(
         "textmsa.checkpoint_import:import_checkpoint_command", "a published .pth -> a model folder"
     ),

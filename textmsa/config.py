@@ -64,6 +64,8 @@ class InputConfig:
     explanation's reason; or the English translation."""
     frames: Literal["grid", "first"] = "grid"
     """Audio and video steps: the whole clip on the common time grid, or the reference code's first 50 steps."""
+    pieces: Literal["tokenize", "given"] = "tokenize"
+    """Word pieces: made of the texts by the text encoder's tokenizer, or those that a published data file gave."""
 
 
 @dataclass

@@ -23,6 +23,10 @@ STATISTICS = "statistics.json"
 PARTS = ("audio", "video", "explainer")
 
 
+CONVERTED = "converted"
+"""Extractor and explainer of features and explanations that came in a published data file."""
+
+
 class ExtractorError(Exception):
     """An extractor broke down, or broke its contract, on a clip; the message tells which and how."""
 
@@ -125,6 +129,11 @@ class Preparation:
 
     def build(self) -> BuiltPreparation:
         """Make extractors and explainer; UserError where the installed ones are of another version."""
+        if self.audio.extractor == CONVERTED:
+            raise UserError(
+                "trained on the features of a published data file, whose extractors are not here: textmsa evaluate "
+                "scores such features; to predict clips, train on a store made by textmsa prepare"
+            )
         now = Preparation.installed(
             audio=self.audio.extractor,
             video=self.video.extractor,

@@ -181,4 +181,5 @@ def score_all(model: "TextMsaModel", collator: Collator, dataset: SampleDataset)
 def network_length(example: Example) -> tuple[int, int]:
     """What decides the cost of a clip past the text encoder: steps of audio and video, and letters of the text."""
     steps = sum(len(stream[1]) for stream in (example.audio, example.video) if stream is not None)
-    return steps, len(example.text or "")
+    text = example.text
+    return steps, len(text) if isinstance(text, str) else 0 if text is None else int(text[1].sum())

@@ -37,6 +37,8 @@ DATA_FILE = "clips.arrow"
 
 CLIP_TEXTS = ("id", "path", "transcript", "transcript_en", "split", "video_id")
 CLIP_LABELS = ("label", "label_text", "label_audio", "label_video")
+PIECES = ("transcript", "translated", "residual", "reason", "audio", "video")
+"""Texts whose word pieces a published data file may give."""
 EXPLANATION_TEXTS = ("audio", "video", "text", "summary", "reason")
 PROVENANCE = ("source", "explanation_source")
 
@@ -181,7 +183,21 @@ class Store:
             **{name: cell(f"explanation_{name}") for name in EXPLANATION_TEXTS},
             provenance=json.loads(cell("explanation_provenance")),
         )
-        return StoredClip(Sample(clip, observation, explanation), cell("source"), cell("explanation_source"))
+        sample = Sample(clip, observation, explanation, self._pieces(chunk, row))
+        return StoredClip(sample, cell("source"), cell("explanation_source"))
+
+    def _pieces(self, chunk: int, row: int) -> dict[str, npt.NDArray[np.int32]]:
+        cells = {name: self._array(f"pieces_{name}", chunk, row) for name in PIECES if f"pieces_{name}" in self._chunks}
+        return {name: cell.reshape(3, -1) for name, cell in cells.items() if cell is not None}
+
+    def pieces(self, name: str) -> list[npt.NDArray[np.int32] | None]:
+        """The word pieces (3, L) of one text of each clip; features are not read."""
+        column = f"pieces_{name}"
+        if column not in self._chunks:
+            return [None] * len(self)
+        sizes = [len(chunk) for chunk in self._chunks["id"]]
+        cells = [self._array(column, chunk, row) for chunk, size in enumerate(sizes) for row in range(size)]
+        return [None if cell is None else cell.reshape(3, -1) for cell in cells]
 
     def _sequence(self, modality: str, spec: FeatureSpec | None, chunk: int, row: int) -> FeatureSequence | None:
         values = self._array(f"{modality}_values", chunk, row)
@@ -282,6 +298,7 @@ def _columns() -> Any:
     columns |= {name: Value("float64") for name in (*CLIP_LABELS, "duration")}
     for modality in ("audio", "video"):
         columns |= {f"{modality}_values": List(Value("float32")), f"{modality}_times": List(Value("float64"))}
+    columns |= {f"pieces_{name}": List(Value("int32")) for name in PIECES}
     return Features(columns)
 
 
@@ -301,4 +318,6 @@ def _row(stored: StoredClip, manifest: Manifest) -> dict[str, Any]:
             raise ValueError(f"{clip.id}: {modality} features are not those of the manifest")
         row[f"{modality}_values"] = None if sequence is None else sequence.values_TF.reshape(-1)
         row[f"{modality}_times"] = None if sequence is None else sequence.times_T
+    given = stored.sample.pieces
+    row |= {f"pieces_{name}": given[name].reshape(-1) if name in given else None for name in PIECES}
     return row

@@ -5,7 +5,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -22,7 +22,7 @@ from textmsa.run import HISTORY, MODEL, RECIPE, RUN, Run, RunInfo, score_all
 from textmsa.store import Store
 
 if TYPE_CHECKING:
-    from textmsa.batch import Collator
+    from textmsa.batch import Collator, Pieces
     from textmsa.model import TextMsaModel
 
 CHECKPOINTS = "checkpoints"
@@ -239,6 +239,7 @@ def build_model(recipe: Recipe, store: Store) -> "tuple[TextMsaModel, Collator]"
         text_encoder_config=encoder.config.to_dict(),
         frames=recipe.inputs.frames,
         text_input=recipe.inputs.text_input,
+        pieces=recipe.inputs.pieces,
     )
     return TextMsaModel(config, encoder), Collator(tokenizer, config)
 
@@ -264,7 +265,7 @@ def frozen_layers(encoder: Any, trainable: str) -> int | None:
 
 
 def prepare_encoder(
-    model: "TextMsaModel", collator: "Collator", training: TrainingConfig, texts: Iterable[str], root: Path
+    model: "TextMsaModel", collator: "Collator", training: TrainingConfig, texts: "Sequence[str | Pieces]", root: Path
 ) -> None:
     """Freeze what is not trained, keep in `root` what it makes of `texts`, and add low-rank updates if asked."""
     from textmsa.encoded_texts import EncodedTexts
@@ -279,8 +280,7 @@ def prepare_encoder(
     trained = encoder.encoder.layer[frozen:] if frozen < encoder.config.num_hidden_layers else []
     for layer in trained:
         layer.requires_grad_(True)
-    every = sorted(texts)
-    chunks = (collator.tokens(every[start : start + TOKENISE]) for start in range(0, len(every), TOKENISE))
+    chunks = (collator.tokens(texts[start : start + TOKENISE]) for start in range(0, len(texts), TOKENISE))
     collator.encoded = EncodedTexts.of((c for c in chunks if c), encoder=encoder, layer=frozen, root=root)
 
 

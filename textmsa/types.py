@@ -67,8 +67,8 @@ class Observation:
 
     path: Path
     transcript: str | None
-    duration: float
-    """Seconds."""
+    duration: float | None
+    """Seconds; None where the features have no times (published data files): their times then only count steps."""
     audio: FeatureSequence | None
     video: FeatureSequence | None
     missing: dict[str, str] = field(default_factory=dict)
@@ -95,6 +95,8 @@ class Sample:
     clip: Clip
     observation: Observation
     explanation: Explanation
+    pieces: dict[str, npt.NDArray[np.int32]] = field(default_factory=dict)
+    """Text -> word pieces (3, L): ids, mask, segments, where a published data file gave them."""
 
 
 @dataclass(frozen=True)

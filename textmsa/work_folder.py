@@ -114,7 +114,7 @@ def load_record(path: Path, clip: Clip, preparation: Preparation) -> Observation
 
 def observation_of(
     clip: Clip,
-    duration: float,
+    duration: float | None,
     audio: FeatureSequence | None,
     video: FeatureSequence | None,
     missing: dict[str, str],

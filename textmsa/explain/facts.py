@@ -42,6 +42,8 @@ NEGATION = re.compile(
 def measure(observation: Observation) -> dict[str, float]:
     """All facts of a clip: name -> finite value. Times are in seconds, `_at` is a share of the duration."""
     facts = {**_words(observation.transcript)}
+    if observation.duration is None:
+        return facts  # features without times measure nothing
     if observation.audio is not None:
         facts |= _voice(observation.audio, observation.duration, syllables(observation.transcript or ""))
     if observation.video is not None:

@@ -21,6 +21,8 @@ class TextMsaConfig(PreTrainedConfig, ModelConfig):
         How audio and video steps are made: `InputConfig.frames`.
     text_input
         What the text stream reads: `InputConfig.text_input`.
+    pieces
+        Where word pieces come from: `InputConfig.pieces`.
     """
 
     model_type = "textmsa"
@@ -30,6 +32,7 @@ class TextMsaConfig(PreTrainedConfig, ModelConfig):
     text_encoder_config: dict[str, Any] = field(default_factory=dict)
     frames: str = "grid"
     text_input: str = "residual"
+    pieces: str = "tokenize"
 
     @property
     def text_size(self) -> int:
