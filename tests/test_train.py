@@ -1,5 +1,6 @@
 """Training on a generated store: which part of the encoder learns, going on after a kill, refusals."""
 
+import csv
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from network_fixtures import tiny_bert
@@ -16,6 +18,7 @@ from network_fixtures import tiny_bert
 from benchmarks.generated_store import generate_store
 from textmsa.config import ModelConfig, Recipe, TrainingConfig
 from textmsa.errors import UserError
+from textmsa.evaluate import evaluate
 from textmsa.model.text_encoder import load_encoder
 from textmsa.run import Run
 from textmsa.store import Store
@@ -152,3 +155,44 @@ def test_a_killed_training_goes_on_and_ends_as_if_it_had_not_been_killed(store, 
     assert [row["valid_mae"] for row in histories[1]] == pytest.approx(
         [row["valid_mae"] for row in histories[0]], abs=1e-4
     )
+
+
+def test_several_seeds_make_one_run_whose_score_is_the_mean_of_theirs(store, encoder, tmp_path, capsys):
+    recipe = recipe_of(encoder, encoder_trainable="none", epochs=1)
+    out = tmp_path / "run"
+    train(recipe, data=store.path, out=out, device="cpu", seeds="5,6,7")
+    assert "3 seeds, valid MAE" in capsys.readouterr().out
+    run, indices = Run.open(out), store.indices("test")
+    members = [Run.open(out / f"seed-{seed}").score(store, indices) for seed in (5, 6, 7)]
+    scored = run.score(store, indices)
+    assert np.allclose(scored.score_N, np.mean([m.score_N for m in members], axis=0))
+    assert np.ptp([m.score_N[0] for m in members]) > 1e-3
+    assert scored.ids == members[0].ids
+    found = evaluate(out, data=store.path, no_baselines=True)
+    for seed, member in zip(("5", "6", "7"), members, strict=True):
+        assert found.by_seed[seed]["mae"] == pytest.approx(np.abs(member.score_N - store.labels("test")).mean())
+    # Every figure can be computed again from the saved predictions.
+    rows = list(csv.DictReader((out / "evaluation-test" / "predictions.csv").open()))
+    again = np.mean([abs(float(row["seed_6"]) - float(row["label"])) for row in rows])
+    assert again == pytest.approx(found.by_seed["6"]["mae"], abs=1e-5)
+    assert np.mean([abs(float(r["score"]) - float(r["label"])) for r in rows]) == pytest.approx(
+        found.test["mae"], abs=1e-5
+    )
+
+
+def test_seeds_that_were_trained_before_a_stop_are_not_trained_again(store, encoder, tmp_path):
+    recipe = recipe_of(encoder, encoder_trainable="none", epochs=1)
+    out = tmp_path / "run"
+    train(recipe, data=store.path, out=out, device="cpu", seeds="5,6")
+    times = {seed: (out / f"seed-{seed}" / "run.json").stat().st_mtime_ns for seed in (5, 6)}
+    (out / "run.json").unlink()
+    train(recipe, data=store.path, out=out, device="cpu", seeds="5,6")
+    assert times == {seed: (out / f"seed-{seed}" / "run.json").stat().st_mtime_ns for seed in (5, 6)}
+    with pytest.raises(UserError, match=r"holds the seeds \[5, 6\]"):
+        train(recipe, data=store.path, out=out, device="cpu", seeds="5,7")
+
+
+@pytest.mark.parametrize("given", ["5,", "a", "5;6", "5,5", "-1"])
+def test_seeds_that_are_no_list_of_numbers_are_refused(store, encoder, tmp_path, given):
+    with pytest.raises(UserError, match="--seeds"):
+        train(recipe_of(encoder), data=store.path, out=tmp_path / "run", seeds=given)

@@ -51,6 +51,8 @@ class ModelConfig:
     """Dropout in the blocks past the text encoder."""
     fusion_dropout: float = 0.1
     """Dropout inside the scoring MLP."""
+    position_std: float = 1.0
+    """Standard deviation of the learned positions at the start (the reference code: 1)."""
     fusion_size: int = 64
     """Inner width of the scoring MLP."""
 

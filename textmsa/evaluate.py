@@ -2,7 +2,7 @@
 
 import csv
 import json
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import numpy as np
 from textmsa import metrics
 from textmsa.atomic import write_text
 from textmsa.errors import UserError
-from textmsa.run import Precision, Run, Scored
+from textmsa.run import Precision, Run, Scored, mean_of
 from textmsa.store import Store
 from textmsa.types import MODALITIES
 
@@ -30,13 +30,20 @@ class Evaluation:
     """Best MAE by what a predictor may know exactly; of the demo corpus only."""
     difference: dict[str, Any]
     """TEXT's MAE less that of the best baseline, with a 95 % bootstrap interval."""
+    by_seed: dict[str, dict[str, float]]
+    """Metrics of each seed's network, where several were trained; `test` is then of the mean of their scores."""
 
     def table(self) -> str:
         """For people: one row a predictor."""
-        rows = [("TEXT", self.test), *self.baselines.items()]
+        name = f"TEXT, mean of {len(self.by_seed)} seeds" if self.by_seed else "TEXT"
+        rows = [(name, self.test), *self.baselines.items()]
         lines = [f"{self.split}, {self.clips} clips      MAE    corr"]
         lines += [f"  {name:<22}{row['mae']:6.3f}  {row['corr']:6.3f}" for name, row in rows]
         lines += [f"  {'floor: ' + name:<30}{value:6.3f}" for name, value in self.floors.items()]
+        if len(self.by_seed) > 1:
+            spread = {m: [row[m] for row in self.by_seed.values()] for m in ("mae", "corr")}
+            told = (f"{m} {np.mean(v):.3f} +- {np.std(v, ddof=1):.3f}" for m, v in spread.items())
+            lines.append(f"one seed's network: {', '.join(told)} (mean and standard deviation over the seeds)")
         if self.difference:
             low, high = self.difference["interval"]
             lines.append(
@@ -80,7 +87,8 @@ def evaluate(
     true = store.labels(split)
     if not np.isfinite(true).all():
         raise UserError(f"{data}: clips of {split!r} have no label to compare with; use textmsa predict")
-    scored = opened.score(store, indices, precision=precision)
+    members = opened.score_members(store, indices, precision=precision)
+    scored = mean_of(members)
     if precision == "int8":
         print(opened.drift(store, indices, scored))
     others = {} if no_baselines else baselines.predictions(opened, store, split, indices)
@@ -92,8 +100,13 @@ def evaluate(
         baselines={name: metrics.evaluate(pred, true, family) for name, pred in others.items()},
         floors=corpus_floors(Path(store.manifest.corpus_folder)),
         difference=difference(scored.score_N, others, true),
+        by_seed={
+            str(seed): metrics.evaluate(member.score_N, true, family)
+            for seed, member in zip(opened.info.seeds, members, strict=False)
+        },
     )
-    _write(result, scored, others, true, out or run / f"evaluation-{split}")
+    columns = {f"seed_{seed}": m.score_N for seed, m in zip(opened.info.seeds, members, strict=False)} | others
+    _write(result, scored, columns, true, out or run / f"evaluation-{split}")
     print(result.table())
     return result
 
@@ -136,7 +149,7 @@ def _write(result: Evaluation, scored: Scored, others: dict[str, Any], true_N: A
         values = [true_N[i], scored.score_N[i], *scored.gates_NM[i], *(pred[i] for pred in others.values())]
         writer.writerow([identity, *(f"{value:.6f}" for value in values)])
     write_text(out / "predictions.csv", text.getvalue())
-    content = {name: getattr(result, name) for name in ("split", "clips", "test", "baselines", "floors", "difference")}
+    content = asdict(result)
     write_text(out / "metrics.json", json.dumps(without_nan(content), indent=2) + "\n")
 
 

@@ -35,7 +35,8 @@ def write_report(path: Path, *, run: Path, store: Path, evaluation: Evaluation) 
         f"<h1>TEXT on {html.escape(data.manifest.corpus)}</h1>",
         f"<p>{_verdict(evaluation)}</p>",
         _table(evaluation),
-        "<h2>Learning</h2>" + _picture(_learning_curve(json.loads((run / HISTORY).read_text()))),
+        "<h2>Learning</h2>"
+        + _picture(_learning_curve([json.loads((m.path / HISTORY).read_text()) for m in opened.members])),
         "<h2>Predicted against true</h2>" + _picture(_scatter(scored, true_N, data.manifest.score_range)),
         "<h2>Gates and experts</h2>" + _picture(_gates_and_experts(scored)),
         "<h2>Three clips</h2>" + "".join(_clip(data[indices[i]], scored, i) for i in _chosen(scored, true_N)),
@@ -66,7 +67,9 @@ def _verdict(evaluation: Evaluation) -> str:
 
 
 def _table(evaluation: Evaluation) -> str:
-    rows = [("TEXT", evaluation.test, " class='us'"), *((n, row, "") for n, row in evaluation.baselines.items())]
+    seeds = len(evaluation.by_seed)
+    us = f"TEXT, mean score of {seeds} seeds" if seeds else "TEXT"
+    rows = [(us, evaluation.test, " class='us'"), *((n, row, "") for n, row in evaluation.baselines.items())]
     cells = "".join(
         f"<tr{mark}><td>{html.escape(name)}</td>"
         f"<td class='n'>{row['mae']:.3f}</td><td class='n'>{_number(row['corr'])}</td></tr>"
@@ -86,11 +89,15 @@ def _number(value: float) -> str:
     return f"{value:.3f}" if np.isfinite(value) else "not defined"
 
 
-def _learning_curve(history: list[dict[str, float]]) -> Any:
+def _learning_curve(histories: list[list[dict[str, float]]]) -> Any:
+    """Training loss and validation MAE by epoch, a line for each seed."""
     figure, axes = _axes(1)
-    epochs = [row["epoch"] for row in history]
-    axes[0].plot(epochs, [row.get("train_loss", np.nan) for row in history], label="training loss", marker="o")
-    axes[0].plot(epochs, [row["valid_mae"] for row in history], label="validation MAE", marker="o")
+    for number, history in enumerate(histories):
+        epochs = [row["epoch"] for row in history]
+        lines = {"training loss": [row.get("train_loss", np.nan) for row in history]}
+        lines |= {"validation MAE": [row["valid_mae"] for row in history]}
+        for colour, (name, values) in enumerate(lines.items()):
+            axes[0].plot(epochs, values, f"C{colour}o-", ms=3, alpha=0.7, label=name if number == 0 else None)
     axes[0].set(xlabel="epoch")
     axes[0].legend()
     return figure

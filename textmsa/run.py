@@ -2,6 +2,8 @@
 
 run.json            written last: its presence means that training is complete
 recipe.yaml         every choice, as it was
+seed-N/             a run folder for each seed, where several were trained: then the rest is there, not here, and the
+                    run's score is the mean of theirs
 model/              config.json, model.safetensors, tokenizer
 preparation.json, statistics.json   how clips are made into features and explanations
 history.json        per epoch: training loss, validation metrics
@@ -61,6 +63,8 @@ class RunInfo:
     device: str
     precision: str
     packages: dict[str, str] = field(default_factory=dict)
+    seeds: list[int] = field(default_factory=list)
+    """Where several were trained: their seeds; the figures above are then of the mean of their scores."""
 
     def save(self, folder: Path) -> None:
         """Write run.json at once or not at all."""
@@ -101,6 +105,11 @@ class Run:
         return Run(path, RunInfo(**document), Preparation.load(path))
 
     @cached_property
+    def members(self) -> "list[Run]":
+        """The run of each seed where several were trained, else the run itself."""
+        return [Run.open(seed_folder(self.path, seed)) for seed in self.info.seeds] or [self]
+
+    @cached_property
     def model(self) -> "TextMsaModel":
         """The trained network, in evaluation mode on the CPU."""
         from transformers.utils import logging
@@ -124,9 +133,9 @@ class Run:
 
         return Collator(AutoTokenizer.from_pretrained(self.path / MODEL), self.model.config)
 
-    def load(self, precision: Precision = "fp32") -> "tuple[TextMsaModel, Collator]":
-        """The network and the collator that feeds it; read from disk the first time."""
-        return self.int8_model if precision == "int8" else self.model, self.collator
+    def load(self, precision: Precision = "fp32") -> "list[tuple[TextMsaModel, Collator]]":
+        """The network of each member and the collator that feeds it; read from disk the first time."""
+        return [(m.int8_model if precision == "int8" else m.model, m.collator) for m in self.members]
 
     def check(self, store: "Store") -> None:
         """Raises UserError where a store was not prepared as this run's training data were."""
@@ -139,10 +148,16 @@ class Run:
 
     def score(self, samples: Any, indices: Sequence[int], *, precision: Precision = "fp32") -> Scored:
         """Score the samples at `indices`; each one's score depends on that sample only."""
+        return mean_of(self.score_members(samples, indices, precision=precision))
+
+    def score_members(self, samples: Any, indices: Sequence[int], *, precision: Precision = "fp32") -> list[Scored]:
+        """The scores of each seed's network; of one where one was trained."""
         assert self.preparation.statistics is not None
         standards = standards_of(self.preparation.statistics)
-        model, collator = self.load(precision)
-        return score_all(model, collator, SampleDataset(samples, indices, standards, model.config))
+        return [
+            score_all(model, collator, SampleDataset(samples, indices, standards, model.config))
+            for model, collator in self.load(precision)
+        ]
 
     def drift(self, samples: Any, indices: Sequence[int], scored: Scored) -> str:
         """How far int8 `scored` lies from the scores in fp32, on the first clips, as a line for people."""
@@ -153,6 +168,17 @@ class Run:
             f"int8 against fp32 on {len(few)} clip(s): |drift| median {np.median(gap_N):.4f}, most {gap_N.max():.4f} "
             f"({np.median(gap_N) / (high - low):.2%} and {gap_N.max() / (high - low):.2%} of the range)"
         )
+
+
+def mean_of(members: list[Scored]) -> Scored:
+    """The mean of several networks' scores, gates and expert weights for the same clips."""
+    names = ("score_N", "gates_NM", "experts_NLE")
+    return Scored(members[0].ids, *(np.mean([getattr(scored, name) for scored in members], axis=0) for name in names))
+
+
+def seed_folder(run: Path, seed: int) -> Path:
+    """Where the run of one of several seeds lies."""
+    return run / f"seed-{seed}"
 
 
 def score_all(model: "TextMsaModel", collator: Collator, dataset: SampleDataset) -> Scored:

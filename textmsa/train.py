@@ -18,7 +18,7 @@ from textmsa.config import Recipe, TrainingConfig
 from textmsa.errors import UserError
 from textmsa.preparation import Preparation
 from textmsa.progress import duration
-from textmsa.run import HISTORY, MODEL, RECIPE, RUN, Run, RunInfo, score_all
+from textmsa.run import HISTORY, MODEL, RECIPE, RUN, Run, RunInfo, score_all, seed_folder
 from textmsa.store import Store
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ def train(
     out: Path,
     device: str = "auto",
     precision: Literal["fp32", "bf16"] = "fp32",
+    seeds: str = "",
 ) -> TrainResult:
     """Train TEXT on a prepared store; run the same command again to go on after a stop.
 
@@ -62,22 +63,74 @@ def train(
         "auto", "cpu" or "cuda:N".
     precision
         "fp32", or "bf16" for GPUs (on most CPUs bf16 is slower).
+    seeds
+        Several seeds, as in 1111,1112,1113, instead of the recipe's: one network for each, whose mean score is the
+        run's.
     """
     check_recipe(recipe)
     store = Store.open(data)
     store.indices("train"), store.indices("valid")  # each raises UserError where it is empty
     place = choose_device(device)
+    if seeds:
+        return _train_seeds(recipe, parse_seeds(seeds), store, out, place, precision)
+    return _train_seed(recipe, store, out, place, precision)
+
+
+def parse_seeds(given: str) -> list[int]:
+    """ "1111,1112" -> [1111, 1112]; UserError for anything else, and for a seed that comes twice."""
+    words = [word.strip() for word in given.split(",")]
+    if not all(word.isdecimal() for word in words):
+        raise UserError(f"--seeds {given!r}: give whole numbers from 0 with commas between, as in 1111,1112,1113")
+    found = [int(word) for word in words]
+    if len(set(found)) < len(found):
+        raise UserError(f"--seeds {given!r}: a seed comes twice")
+    return found
+
+
+def _train_seeds(recipe: Recipe, seeds: list[int], store: Store, out: Path, device: str, precision: str) -> TrainResult:
+    if (out / RUN).is_file():
+        if (trained := Run.open(out).info.seeds) != seeds:
+            raise UserError(f"--out {out}: holds the seeds {trained or Run.open(out).info.seed}; give another --out")
+        return _finished(recipe, out)
+    _claim(recipe, out)
+    started = time.monotonic()
+    infos = []
+    for seed in seeds:
+        seeded = replace(recipe, training=replace(recipe.training, seed=seed))
+        infos.append(_train_seed(seeded, store, seed_folder(out, seed), device, precision).info)
+    Preparation.load(store.path).save(out)
+    info = replace(infos[0], seeds=seeds, seconds=time.monotonic() - started)
+    scored = Run(out, info, Preparation.load(out)).score(store, store.indices("valid"))
+    family = metrics.family_of(store.manifest.score_range)
+    info = replace(
+        info,
+        valid=metrics.evaluate(scored.score_N, store.labels("valid"), family),
+        expert_load=np.mean([member.expert_load for member in infos], axis=0).tolist(),
+        seconds=time.monotonic() - started,
+    )
+    info.save(out)
+    errors = [member.valid["mae"] for member in infos]
+    spread = f" +- {np.std(errors, ddof=1):.3f}" if len(errors) > 1 else ""
+    print(
+        f"{out}: {len(seeds)} seeds, valid MAE {np.mean(errors):.3f}{spread} each, {info.valid['mae']:.3f} by the mean "
+        f"of their scores, {duration(info.seconds)}"
+    )
+    return TrainResult(out, info)
+
+
+def _train_seed(recipe: Recipe, store: Store, out: Path, device: str, precision: str) -> TrainResult:
+    """Train with the recipe's seed, once for each alignment query that it tries."""
     queries = recipe.try_alignment_queries
     if (out / RUN).is_file():
         return _finished(recipe, out)
     _claim(recipe, out)
     if not queries:
-        result = train_one(recipe, store, out, device=place, precision=precision)
+        result = train_one(recipe, store, out, device=device, precision=precision)
     else:
         results: dict[str, TrainResult] = {}
         for query in queries:
             variant = replace(recipe, model=replace(recipe.model, alignment_query=query), try_alignment_queries=())
-            results[query] = _try(variant, store, out / TRIED / query, place, precision)
+            results[query] = _try(variant, store, out / TRIED / query, device, precision)
         result = _keep_best(results, out)
     info = result.info
     print(

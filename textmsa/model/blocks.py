@@ -72,5 +72,5 @@ class Block(nn.Module):
 
 
 def random_positions(length: int, config: ModelConfig) -> nn.Parameter:
-    """Learned positions (1, length, D), initialised from a standard normal distribution (DESIGN 2.3)."""
-    return nn.Parameter(torch.randn(1, length, config.hidden_size))
+    """Learned positions (1, length, D), initialised from a normal distribution (DESIGN 2.3)."""
+    return nn.Parameter(config.position_std * torch.randn(1, length, config.hidden_size))
