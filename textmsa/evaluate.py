@@ -10,12 +10,11 @@ import numpy as np
 
 from textmsa import metrics
 from textmsa.atomic import write_text
+from textmsa.compare import paired
 from textmsa.errors import UserError
 from textmsa.run import Precision, Run, Scored, mean_of
 from textmsa.store import Store
 from textmsa.types import MODALITIES
-
-RESAMPLES = 2000
 
 
 @dataclass(frozen=True)
@@ -126,14 +125,12 @@ def difference(score_N: Any, others: dict[str, Any], true_N: Any) -> dict[str, A
     if not others:
         return {}
     best = min(others, key=lambda name: float(np.abs(others[name] - true_N).mean()))
-    gap_N = np.abs(score_N - true_N) - np.abs(others[best] - true_N)
-    rng = np.random.default_rng(0)
-    means = gap_N[rng.integers(len(gap_N), size=(RESAMPLES, len(gap_N)))].mean(axis=1)
+    found = paired(np.abs(score_N - true_N), np.abs(others[best] - true_N))
     return {
         "baseline": best,
-        "mae": float(gap_N.mean()),
-        "interval": [float(bound) for bound in np.percentile(means, [2.5, 97.5])],
-        "resamples": RESAMPLES,
+        "mae": found.difference,
+        "interval": list(found.interval),
+        "permutation_p": found.permutation_p,
     }
 
 
