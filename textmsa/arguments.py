@@ -56,12 +56,20 @@ def load_recipe(path: Path, kind: type[Any]) -> Any:
     return kind(**vars(parser.instantiate(parser.parse_args(recipe_options(path, kind)))))
 
 
+def packaged_recipes() -> dict[str, Path]:
+    """Name -> file of the recipes that come with the package."""
+    return {path.stem: path for path in sorted((Path(__file__).parent / "recipes").glob("*.yaml"))}
+
+
 def recipe_options(path: Path, kind: type[Any]) -> list[str]:
     """The YAML file's values as options `--model.num_experts=8`, unknown keys refused."""
     import yaml
 
     if not path.is_file():
-        raise UserError(f"recipe {path} is not a file: give a YAML file, such as those of `textmsa/recipes`")
+        known = packaged_recipes()
+        if str(path) not in known:
+            raise UserError(f"recipe {path}: give a YAML file, or one of {', '.join(known)}")
+        path = known[str(path)]
     try:
         content = yaml.safe_load(path.read_text()) or {}
     except (yaml.YAMLError, UnicodeDecodeError) as error:

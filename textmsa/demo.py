@@ -5,7 +5,6 @@ import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +50,7 @@ def demo(*, out: Path = Path("runs/demo"), clips: int = 600, seed: int = 0, work
         raise UserError(f"--clips {clips}: the demo needs at least 30, so that every split has a speaker")
     corpus, store, run = out / "corpus", out / "store", out / "run"
     clock = _Clock(out / STAGES)
-    recipe = load_recipe(Path(str(files("textmsa") / "recipes" / "demo.yaml")), Recipe)
+    recipe = load_recipe(Path("demo"), Recipe)
     seeds = list(range(seed, seed + NETWORKS))
     clock.time("render", lambda: render_corpus(corpus, clips=clips, seed=seed, workers=workers))
     clock.time("prepare", lambda: prepare(corpus, out=store, workers=workers))

@@ -54,7 +54,7 @@ def train(
     Parameters
     ----------
     recipe
-        A YAML file; `textmsa/recipes` has some.
+        A YAML file, or the name of one that comes with the package: demo, mosi, mosei, sims, simsv2.
     data
         The store that `textmsa prepare` made.
     out
