@@ -119,9 +119,12 @@ def test_times_say_when_and_whether_together(statistics: dict) -> None:
     assert "peaks apart" in (timed.explain(apart).summary or "")
     assert "early, at 3 tenths" in (timed.explain(apart).audio or "")
     assert "late, at 8 tenths" in (timed.explain(apart).video or "")
+    assert (timed.explain(together).audio or "").endswith(", together with the face.")
+    assert (timed.explain(apart).video or "").endswith(", apart from the voice.")
     assert "peaks" not in (timeless.explain(together).summary or "")
     for text in (timeless.explain(apart).audio, timeless.explain(apart).video):
         assert "tenths" not in (text or "")
+        assert "apart" not in (text or "")
     assert timed.explain(apart).provenance["times"] is True
     assert timed.explain(apart).provenance != timeless.explain(apart).provenance
 
@@ -132,7 +135,7 @@ def test_what_is_missing_is_not_explained(statistics: dict) -> None:
     assert explainer.explain(observation(voice(), None)).video is None
     assert explainer.explain(observation(voice(), face(), None)).text is None
     assert explainer.explain(observation(None, None, None)).summary is None
-    assert "out of sight" in (explainer.explain(observation(None, face(seen=0.5))).video or "")
+    assert "Partly unseen" in (explainer.explain(observation(None, face(seen=0.5))).video or "")
 
 
 def test_silence_and_single_frames_do_not_fail(statistics: dict) -> None:
@@ -194,6 +197,6 @@ def test_every_wording_fits_the_text_encoder() -> None:
             grades = dict.fromkeys((*voice_facts, *ACTION_UNITS, "expression", "nod"), base)
             grades |= {"rate": other, "emphasis": (base + frames) % 7, "squint": 6, "expression": other}
             for at in (0.0, 0.5, 0.99):
-                assert pieces(phrases.voice_sentences(grades, at=at)) <= 50
-                assert pieces(phrases.face_sentences(grades, at=at, partly=True)) <= 50
+                assert pieces(phrases.voice_sentences(grades, at=at, apart=0.15)) <= 50
+                assert pieces(phrases.face_sentences(grades, at=at, partly=True, apart=0.15)) <= 50
             assert pieces(phrases.summary_phrase(grades, apart=0.15)) - 2 <= 30

@@ -33,7 +33,7 @@ class MeasuredExplainer:
     """
 
     name = "measured"
-    version = "1"
+    version = "2"
     needs_statistics = True
 
     def __init__(self, statistics: dict[str, Any] | None, times: bool = True) -> None:
@@ -74,7 +74,7 @@ class MeasuredExplainer:
             audio=self._voice(facts, grades),
             video=self._face(facts, grades),
             text=phrases.words_sentence(facts) if "words" in facts else None,
-            summary=phrases.summary_phrase(grades, apart=self._time(facts, "apart") if "apart" in grades else None),
+            summary=phrases.summary_phrase(grades, apart=self._apart(facts, grades)),
             provenance=self._provenance(facts, grades),
         )
 
@@ -83,13 +83,15 @@ class MeasuredExplainer:
             return phrases.NO_VOICE
         if "loudness" not in grades:
             return None
-        return phrases.voice_sentences(grades, at=self._time(facts, "emphasis_at"))
+        return phrases.voice_sentences(grades, at=self._time(facts, "emphasis_at"), apart=self._apart(facts, grades))
 
     def _face(self, facts: dict[str, float], grades: dict[str, int]) -> str | None:
         if "smile" not in grades:
             return None
         partly = facts["face_seen"] < PARTLY_SEEN
-        return phrases.face_sentences(grades, at=self._time(facts, "apex_at"), partly=partly)
+        return phrases.face_sentences(
+            grades, at=self._time(facts, "apex_at"), partly=partly, apart=self._apart(facts, grades)
+        )
 
     def _provenance(self, facts: dict[str, float], grades: dict[str, int]) -> dict[str, Any]:
         made = {
@@ -110,6 +112,9 @@ class MeasuredExplainer:
             return 0
         below, upto = int((quantiles < value).sum()), int((quantiles <= value).sum())
         return (below + upto) // 2
+
+    def _apart(self, facts: dict[str, float], grades: dict[str, int]) -> float | None:
+        return self._time(facts, "apart") if "apart" in grades else None
 
     def _time(self, facts: dict[str, float], name: str) -> float | None:
         return facts.get(name) if self.times else None

@@ -33,8 +33,18 @@ FACE_FRAMES = ("The face shows {units}", "There is {units}")
 APEX_FRAMES = ("It changes {strength}", "The expression peaks {strength}")
 
 
-def voice_sentences(grades: dict[str, int], *, at: float | None) -> str:
-    """What the voice is like. `grades`: fact -> 0 to 6; `at`: where it is emphasised, as a share of the clip."""
+def voice_sentences(grades: dict[str, int], *, at: float | None, apart: float | None = None) -> str:
+    """What the voice is like.
+
+    Parameters
+    ----------
+    grades
+        Fact -> 0 to 6.
+    at
+        Where it is emphasised, as a share of the clip.
+    apart
+        How far from there the expression of the face peaks.
+    """
     words = {"loudness": LOUDNESS[grades["loudness"]]}
     if "pitch" in grades:
         words |= {"pitch": PITCH[grades["pitch"]], "melody": MELODY[grades["pitch_range"]]}
@@ -47,21 +57,33 @@ def voice_sentences(grades: dict[str, int], *, at: float | None) -> str:
         parts[0] += f", {PAUSES[grades['pauses']]} pauses"
     if "emphasis" in grades:
         rise = _choose(EMPHASIS_FRAMES, grades, "rise").format(strength=STRENGTH[grades["emphasis"]])
-        parts.append(rise + when(at))
+        parts.append(rise + when(at) + relation(apart, "face"))
     return ". ".join(parts) + "."
 
 
-def face_sentences(grades: dict[str, int], *, at: float | None, partly: bool) -> str:
-    """What the face shows; `at`: where the expression is at its height; `partly`: not seen throughout."""
+def face_sentences(grades: dict[str, int], *, at: float | None, partly: bool, apart: float | None = None) -> str:
+    """What the face shows.
+
+    Parameters
+    ----------
+    grades
+        Fact -> 0 to 6.
+    at
+        Where the expression is at its height, as a share of the clip.
+    partly
+        Whether it is not seen throughout.
+    apart
+        How far from there the voice is emphasised.
+    """
     units = [f"{SIZE[grades[unit]]} {name}" for unit, name in UNIT_NAMES.items() if unit in grades]
     extras = [words for unit, words in EXTRA_UNITS.items() if grades.get(unit, AVERAGE) >= 5]
     parts = [_choose(FACE_FRAMES, grades, "face").format(units=", ".join(units if partly else units + extras[:1]))]
     if "expression" in grades:
         change = _choose(APEX_FRAMES, grades, "apex").format(strength=STRENGTH[grades["expression"]])
         nod = f" with {SIZE[grades['nod']]} nod" if "nod" in grades else ""
-        parts.append(change + nod + when(at))
+        parts.append(change + nod + when(at) + relation(apart, "voice"))
     if partly:
-        parts.append("Partly out of sight")
+        parts.append("Partly unseen")
     return ". ".join(parts) + "."
 
 
@@ -83,6 +105,14 @@ def coincidence(apart: float) -> str:
     if apart < 0.12:
         return "peaks together"
     return "peaks nearly together" if apart < 0.2 else "peaks apart"
+
+
+def relation(apart: float | None, other: str) -> str:
+    """The same, said of one of them; nothing where only one of them has a peak."""
+    if apart is None:
+        return ""
+    words = {"peaks together": "together with", "peaks nearly together": "nearly with", "peaks apart": "apart from"}
+    return f", {words[coincidence(apart)]} the {other}"
 
 
 def when(at: float | None) -> str:
