@@ -135,7 +135,7 @@ def test_what_is_missing_is_not_explained(statistics: dict) -> None:
     assert explainer.explain(observation(voice(), None)).video is None
     assert explainer.explain(observation(voice(), face(), None)).text is None
     assert explainer.explain(observation(None, None, None)).summary is None
-    assert "Partly unseen" in (explainer.explain(observation(None, face(seen=0.5))).video or "")
+    assert "out of sight" in (explainer.explain(observation(None, face(seen=0.5))).video or "")
 
 
 def test_silence_and_single_frames_do_not_fail(statistics: dict) -> None:
@@ -198,5 +198,7 @@ def test_every_wording_fits_the_text_encoder() -> None:
             grades |= {"rate": other, "emphasis": (base + frames) % 7, "squint": 6, "expression": other}
             for at in (0.0, 0.5, 0.99):
                 assert pieces(phrases.voice_sentences(grades, at=at, apart=0.15)) <= 50
-                assert pieces(phrases.face_sentences(grades, at=at, partly=True, apart=0.15)) <= 50
+                for partly in (False, True):
+                    sentences = phrases.face_sentences(grades, at=at, partly=partly, apart=0.15)
+                    assert pieces(sentences) <= 50
             assert pieces(phrases.summary_phrase(grades, apart=0.15)) - 2 <= 30

@@ -73,7 +73,7 @@ def face_sentences(grades: dict[str, int], *, at: float | None, partly: bool, ap
     partly
         Whether it is not seen throughout.
     apart
-        How far from there the voice is emphasised.
+        How far from there the voice is emphasised; told of faces that are seen throughout.
     """
     units = [f"{SIZE[grades[unit]]} {name}" for unit, name in UNIT_NAMES.items() if unit in grades]
     extras = [words for unit, words in EXTRA_UNITS.items() if grades.get(unit, AVERAGE) >= 5]
@@ -81,9 +81,9 @@ def face_sentences(grades: dict[str, int], *, at: float | None, partly: bool, ap
     if "expression" in grades:
         change = _choose(APEX_FRAMES, grades, "apex").format(strength=STRENGTH[grades["expression"]])
         nod = f" with {SIZE[grades['nod']]} nod" if "nod" in grades else ""
-        parts.append(change + nod + when(at) + relation(apart, "voice"))
+        parts.append(change + nod + when(at) + relation(None if partly else apart, "voice"))
     if partly:
-        parts.append("Partly unseen")
+        parts.append("Partly out of sight")
     return ". ".join(parts) + "."
 
 
