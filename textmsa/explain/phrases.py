@@ -119,7 +119,7 @@ def when(at: float | None) -> str:
     """A position in words and in tenths of the clip; nothing where times are left out."""
     if at is None:
         return ""
-    third = ("early", "in the middle", "late")[min(int(at * 3), 2)]
+    third = ("early", "midway", "late")[min(int(at * 3), 2)]
     return f" {third}, at {min(int(at * 10) + 1, 10)} tenths"
 
 
