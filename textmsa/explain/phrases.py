@@ -29,7 +29,7 @@ VOICE_FRAMES = (
     "pitch {pitch}, melody {melody}, volume {loudness}",
 )
 EMPHASIS_FRAMES = ("It rises {strength}", "Pitch and volume rise {strength}")
-FACE_FRAMES = ("The face shows {units}", "There is {units}")
+FACE_FRAMES = ("One sees {units}", "There is {units}")
 APEX_FRAMES = ("It changes {strength}", "The expression peaks {strength}")
 
 
