@@ -8,13 +8,13 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import numpy as np
 
 from textmsa import metrics
 from textmsa.batch import SampleDataset, standards_of, texts_of
-from textmsa.config import Recipe, TrainingConfig
+from textmsa.config import AlignmentQuery, Recipe, TrainingConfig
 from textmsa.errors import UserError
 from textmsa.preparation import Preparation
 from textmsa.progress import duration
@@ -65,7 +65,7 @@ def train(
         "fp32", or "bf16" for GPUs (on most CPUs bf16 is slower).
     seeds
         Several seeds, as in 1111,1112,1113, instead of the recipe's: one network for each, whose mean score is the
-        run's.
+        run's. The first seed chooses among the alignment queries that the recipe tries.
     """
     check_recipe(recipe)
     store = Store.open(data)
@@ -94,9 +94,12 @@ def _train_seeds(recipe: Recipe, seeds: list[int], store: Store, out: Path, devi
         return _finished(recipe, out)
     _claim(recipe, out)
     started = time.monotonic()
-    infos = []
+    infos: list[RunInfo] = []
     for seed in seeds:
         seeded = replace(recipe, training=replace(recipe.training, seed=seed))
+        if infos and recipe.try_alignment_queries:  # the first seed has chosen
+            chosen = cast(AlignmentQuery, infos[0].alignment_query)
+            seeded = replace(seeded, model=replace(recipe.model, alignment_query=chosen), try_alignment_queries=())
         infos.append(_train_seed(seeded, store, seed_folder(out, seed), device, precision).info)
     Preparation.load(store.path).save(out)
     info = replace(infos[0], seeds=seeds, seconds=time.monotonic() - started)

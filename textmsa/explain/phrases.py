@@ -30,7 +30,7 @@ VOICE_FRAMES = (
 )
 EMPHASIS_FRAMES = ("It rises {strength}", "Pitch and volume rise {strength}")
 FACE_FRAMES = ("One sees {units}", "There is {units}")
-APEX_FRAMES = ("It changes {strength}", "The expression peaks {strength}")
+APEX_FRAMES = ("It changes {strength}", "It peaks {strength}")
 
 
 def voice_sentences(grades: dict[str, int], *, at: float | None, apart: float | None = None) -> str:
