@@ -19,6 +19,12 @@ CONFIGURATIONS = {
     "one_expert_of_two": {"num_experts": 2, "top_k": 1, "num_layers": 1},
     "two_stream_layers": {"num_stream_layers": 2},
     "capacity": {"capacity_factor": 1.0},
+    "linear_alignment": {"explanation_alignment": "linear"},
+    "cross_attention": {"temporal_alignment": "cross_attention"},
+    "mamba": {"temporal_alignment": "mamba", "alignment_query": "features"},
+    "concat_fusion": {"fusion": "concat"},
+    "routed_by_sequence": {"routing": "sequence"},
+    "routed_by_position": {"routing": "token"},
 }
 
 

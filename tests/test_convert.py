@@ -18,6 +18,7 @@ from textmsa.errors import UserError
 from textmsa.evaluate import evaluate
 from textmsa.model import TextMsaConfig
 from textmsa.model.text_encoder import load_encoder
+from textmsa.run import Run
 from textmsa.store import Store
 from textmsa.train import train
 from textmsa.types import FeatureSequence
@@ -281,3 +282,17 @@ def test_export_refuses_what_no_mmsa_file_can_hold(tmp_path):
     generate_store(tmp_path / "store", clips=20)
     with pytest.raises(UserError, match=r"ends in \.pkl"):
         export(tmp_path / "store", out=tmp_path / "there.csv")
+
+
+def test_a_table_of_transcripts_becomes_a_store_without_audio_and_video(tmp_path):
+    rows = ["video_id,clip_id,text,label,annotation,mode"]
+    for i, split in enumerate(["train"] * 8 + ["valid"] * 4 + ["test"] * 4):
+        rows.append(f"v{i},1,THE FILM WAS NUMBER {i},{i / 8 - 1},Neutral,{split}")
+    (tmp_path / "label.csv").write_text("\n".join(rows) + "\n")
+    assert convert(tmp_path / "label.csv", out=tmp_path / "store").counts == SPLITS
+    run = train(recipe(tmp_path / "encoder"), data=tmp_path / "store", out=tmp_path / "run", device="cpu")
+    model = Run.open(run.path).model
+    assert model.audio is None and model.video is None
+    assert evaluate(run.path, data=tmp_path / "store", no_baselines=True).clips == 4
+    with pytest.raises(UserError, match=r"must be a label\.csv"):
+        convert(tmp_path / "other.csv", out=tmp_path / "other")

@@ -1,5 +1,8 @@
 """What TEXT has to beat, on the same store and splits: mean, ridge, boosting, late fusion.
 
+A store of transcripts alone has mean, ridge on the text, and plain fine-tuning of the run's text encoder with the run's
+seeds (`fine_tuned`: the mean of their scores).
+
 Shapes: N clips, F pooled features. Choices are made on the validation split only.
 """
 
@@ -10,6 +13,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from textmsa.progress import track
 from textmsa.run import Run
 from textmsa.store import Store
 from textmsa.types import FeatureSequence
@@ -19,7 +23,8 @@ SPLITS = ("train", "valid", "test")
 RIDGE_PENALTIES = np.logspace(-1, 5, 25)
 BOOSTING_GRID = [{"max_iter": n, "learning_rate": rate} for n in (60, 150) for rate in (0.03, 0.1)]
 LATE_FUSION_EPOCHS = 6
-LATE_FUSION_BATCH = 32
+FINE_TUNING_EPOCHS = 8
+FINE_TUNING_BATCH = 32
 LATE_FUSION_SIZE = 128
 
 
@@ -117,46 +122,86 @@ def boosting(x: dict[str, Floats], y: dict[str, Floats]) -> Floats:
 
 def late_fusion(data: dict[str, Tables], seed: int) -> Floats:
     """The same MiniLM, fine-tuned, beside pooled audio and video in an MLP; epoch chosen on validation MAE."""
+    from torch import nn
+
+    def mlp(width: int) -> nn.Module:
+        hidden = nn.Linear(width, LATE_FUSION_SIZE)
+        return nn.Sequential(hidden, nn.GELU(), nn.Dropout(0.3), nn.Linear(LATE_FUSION_SIZE, 1))
+
+    return fine_tuned(data, seed, encoder="minilm", head_of=mlp, rates=(5e-5, 1e-3), epochs=LATE_FUSION_EPOCHS)
+
+
+def fine_tuned_text(data: dict[str, Tables], seed: int, encoder: str) -> Floats:
+    """Plain fine-tuning of a text encoder: mean pooling and a linear head; epoch chosen on validation MAE."""
+    from torch import nn
+
+    def linear(width: int) -> nn.Module:
+        return nn.Linear(width, 1)
+
+    return fine_tuned(data, seed, encoder=encoder, head_of=linear, rates=(1e-4, 1e-4), epochs=FINE_TUNING_EPOCHS)
+
+
+def fine_tuned(
+    data: dict[str, Tables],
+    seed: int,
+    *,
+    encoder: str,
+    head_of: Callable[[int], Any],
+    rates: tuple[float, float],
+    epochs: int,
+) -> Floats:
+    """Predictions for "test" of a text encoder and a head on its mean state and the pooled features.
+
+    Parameters
+    ----------
+    head_of
+        Number of inputs -> the head.
+    rates
+        Learning rates of encoder and head; L1 loss, AdamW.
+    """
     import torch
     from torch import nn
 
     from textmsa.model.text_encoder import load_encoder
+    from textmsa.progress import Meter
 
     torch.manual_seed(seed)
-    encoder, tokenizer = load_encoder("minilm")
+    reader, tokenizer = load_encoder(encoder)
     scaled = {s: torch.tensor(standardised(data["train"].pooled_NF, data[s].pooled_NF)).float() for s in SPLITS}
-    width = encoder.config.hidden_size + scaled["train"].shape[1]
-    head = nn.Sequential(nn.Linear(width, LATE_FUSION_SIZE), nn.GELU(), nn.Dropout(0.3), nn.Linear(LATE_FUSION_SIZE, 1))
-    optimiser = torch.optim.AdamW(
-        [{"params": encoder.parameters(), "lr": 5e-5}, {"params": head.parameters(), "lr": 1e-3}], weight_decay=0.01
-    )
+    head = head_of(reader.config.hidden_size + scaled["train"].shape[1])
+    parts = [{"params": reader.parameters(), "lr": rates[0]}, {"params": head.parameters(), "lr": rates[1]}]
+    optimiser = torch.optim.AdamW(parts, weight_decay=0.01)
 
     def predict(split: str, rows: Any) -> Any:
-        inputs = tokenizer([data[split].transcripts[i] for i in rows], padding=True, return_tensors="pt")
+        texts = [data[split].transcripts[i] for i in rows]
+        inputs = tokenizer(texts, padding=True, truncation=True, return_tensors="pt")
         weight = inputs["attention_mask"][..., None].float()
-        text = (encoder(**inputs).last_hidden_state * weight).sum(1) / weight.sum(1)
+        text = (reader(**inputs).last_hidden_state * weight).sum(1) / weight.sum(1)
         return head(torch.cat([text, scaled[split][rows]], dim=1)).squeeze(1)
 
     def whole(split: str) -> Floats:
-        encoder.eval()
+        reader.eval()
         head.eval()
         with torch.inference_mode():
-            parts = np.arange(len(data[split].transcripts))
-            chunks = [predict(split, parts[i : i + 64]) for i in range(0, len(parts), 64)]
+            every = np.arange(len(data[split].transcripts))
+            chunks = [predict(split, every[i : i + 64]) for i in range(0, len(every), 64)]
         return np.asarray(torch.cat(chunks), dtype=np.float64)
 
     label = torch.tensor(data["train"].label_N).float()
-    best, kept = np.inf, whole("test") * 0
-    for _ in range(LATE_FUSION_EPOCHS):
-        encoder.train()
+    best, kept = np.inf, np.zeros(len(data["test"].transcripts))
+    meter = Meter(total=epochs, label=f"{encoder} fine-tuned, seed {seed}")
+    for _ in range(epochs):
+        reader.train()
         head.train()
-        for rows in torch.randperm(len(label)).split(LATE_FUSION_BATCH):
+        for rows in torch.randperm(len(label)).split(FINE_TUNING_BATCH):
             optimiser.zero_grad()
             nn.functional.l1_loss(predict("train", rows.numpy()), label[rows]).backward()
             optimiser.step()
         error = float(np.abs(whole("valid") - data["valid"].label_N).mean())
         if error < best:
             best, kept = error, whole("test")
+        meter.advance()
+    meter.close()
     return kept
 
 
@@ -170,10 +215,16 @@ def predictions(run: Run, store: Store, split: str, indices: list[int]) -> dict[
     recipes: dict[str, Callable[[], Floats]] = {
         "mean": lambda: np.full(len(indices), y["train"].mean()),
         "ridge_text": lambda: ridge(text, y),
-        "ridge_all": lambda: ridge(everything, y),
-        "gbm_all": lambda: boosting(everything, y),
-        "late_fusion": lambda: late_fusion(data, run.info.seed),
     }
-    from textmsa.progress import track
-
-    return {name: recipes[name]() for name in track(recipes, total=len(recipes), label="baselines")}
+    if data["train"].pooled_NF.shape[1]:
+        recipes |= {
+            "ridge_all": lambda: ridge(everything, y),
+            "gbm_all": lambda: boosting(everything, y),
+            "late_fusion": lambda: late_fusion(data, run.info.seed),
+        }
+        return {name: recipes[name]() for name in track(recipes, total=len(recipes), label="baselines")}
+    found = {name: recipe() for name, recipe in recipes.items()}
+    seeds = run.info.seeds or [run.info.seed]
+    encoder = run.members[0].model.config.text_encoder
+    by_seed = {f"fine_tuned_seed_{seed}": fine_tuned_text(data, seed, encoder) for seed in seeds}
+    return found | {"fine_tuned": np.mean(list(by_seed.values()), axis=0)} | by_seed

@@ -231,9 +231,11 @@ def example_of(sample: Sample, standards: dict[str, Standardisation], config: An
     }
     if config.pieces == "given":
         texts = {"text": given.get(config.text_input), "audio": given.get("audio"), "video": given.get("video")}
+    read = config.modalities
+    audio, video = audio if "audio" in read else None, video if "video" in read else None
     return Example(
         id=sample.clip.id,
-        text=texts["text"],
+        text=texts["text"] if "text" in read else None,
         audio_explanation=texts["audio"] if audio is not None else None,
         video_explanation=texts["video"] if video is not None else None,
         audio=audio,
@@ -343,18 +345,28 @@ class Collator:
 
 
 class SampleDataset:
-    """Prepared clips as examples, made on access; what `torch.utils.data.DataLoader` and the Trainer read."""
+    """Prepared clips as examples, made on access; what `torch.utils.data.DataLoader` and the Trainer read.
+
+    `change` is applied to each example.
+    """
 
     def __init__(
-        self, samples: Any, indices: Sequence[int], standards: dict[str, Standardisation], config: Any
+        self,
+        samples: Any,
+        indices: Sequence[int],
+        standards: dict[str, Standardisation],
+        config: Any,
+        change: Callable[[Example], Example] | None = None,
     ) -> None:
         self.samples, self.indices, self.standards, self.config = samples, list(indices), standards, config
+        self.change = change
 
     def __len__(self) -> int:
         return len(self.indices)
 
     def __getitem__(self, index: int) -> Example:
-        return example_of(self.samples[self.indices[index]], self.standards, self.config)
+        example = example_of(self.samples[self.indices[index]], self.standards, self.config)
+        return example if self.change is None else self.change(example)
 
 
 def standards_of(statistics: Any) -> dict[str, Standardisation]:

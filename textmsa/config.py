@@ -34,11 +34,16 @@ class ModelConfig:
     limit when null. Never applies in evaluation (the reference code: 1.0, in evaluation too)."""
     router_noise: Literal["train", "always", "never"] = "train"
     """When softplus-scaled normal noise is added to the routing logits (the reference code: always)."""
+    routing: Literal["text", "sequence", "token"] = "text"
+    """What chooses the experts: the mean of the text stream (the paper), the mean of the fused sequence, or each
+    position for itself (ablations)."""
     mask_padding: bool = True
     """Hide padding everywhere, so that a score does not depend on the batch (the reference code: false)."""
     alignment_query: AlignmentQuery = "explanation"
     """What queries in the explanation alignment: the paper's explanation, or the features, so that the temporal
     alignment runs along time."""
+    explanation_alignment: Literal["attention", "linear"] = "attention"
+    """How features meet their explanation: by attention, or not at all, with a linear layer in its place (ablation)."""
     temporal_alignment: str = "gated_conv"
     """Temporal alignment: a name or "module:Class"."""
     conv_size: int = 4
@@ -49,6 +54,8 @@ class ModelConfig:
     """Time steps of audio and video."""
     dropout: float = 0.0
     """Dropout in the blocks past the text encoder."""
+    fusion: Literal["gated", "concat"] = "gated"
+    """How the modalities' summaries become one: by gates (the paper), or side by side (ablation)."""
     fusion_dropout: float = 0.1
     """Dropout inside the scoring MLP."""
     position_std: float = 1.0
@@ -66,6 +73,13 @@ class InputConfig:
     explanation's reason; or the English translation."""
     frames: Literal["grid", "first"] = "grid"
     """Audio and video steps: the whole clip on the common time grid, or the reference code's first 50 steps."""
+    modalities: tuple[Literal["text", "audio", "video"], ...] = ("text", "audio", "video")
+    """What is read at all; streams that are not are not built."""
+    explanations: Literal["matched", "none", "transcript", "visual", "audio", "shuffled", "timeless"] = "matched"
+    """The clip's own explanation; none; only what it says of the transcript, the face or the voice; that of another
+    clip of the split; or measured without times (controls)."""
+    video_order: Literal["time", "shuffled"] = "time"
+    """Video's steps in their order, or in a random one (control)."""
     pieces: Literal["tokenize", "given"] = "tokenize"
     """Word pieces: made of the texts by the text encoder's tokenizer, or those that a published data file gave."""
 
@@ -99,6 +113,9 @@ class TrainingConfig:
     texts is computed once and kept beside the store; dropout does not act in it."""
     lora_rank: int = 8
     """Rank of the low-rank updates ("lora" only)."""
+    modality_dropout: float = 0.0
+    """While training, each modality and each explanation of a clip is left out with this probability; one modality
+    always stays."""
     max_grad_norm: float = 1.0
     """Gradients are clipped to this norm."""
     seed: int = 0

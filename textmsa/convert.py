@@ -23,6 +23,7 @@ import numpy.typing as npt
 
 from textmsa import __version__
 from textmsa.batch import pool_to_grid, without_padding
+from textmsa.corpora import read_corpus
 from textmsa.errors import UserError
 from textmsa.feature_statistics import Statistics, modality_statistics
 from textmsa.preparation import CONVERTED, ExplainerSpec, FeatureSpec, Preparation
@@ -86,16 +87,17 @@ class ConvertResult:
     not_finite: dict[str, int]
     """Values that are infinite or NaN, by modality; they count as not measured."""
     empty: dict[str, int]
-    """Clips whose sequence is all zeros, by modality; they count as missing it."""
+    """Clips without a modality, among them those whose sequence is all zeros."""
 
 
 def convert(file: Path, *, out: Path, name: str | None = None) -> ConvertResult:
-    """Make a store of a published data file (MMSA, MMSA-FET or TEXT pickle).
+    """Make a store of a published data file (MMSA, MMSA-FET or TEXT pickle), or of a table of transcripts.
 
     Parameters
     ----------
     file
-        The pickle. Only numpy arrays and plain containers are admitted in it.
+        The pickle, in which only numpy arrays and plain containers are admitted; or a label.csv in MMSA's layout,
+        whose transcripts and labels alone make a store without audio and video.
     out
         The store to write; must not exist.
     name
@@ -103,54 +105,80 @@ def convert(file: Path, *, out: Path, name: str | None = None) -> ConvertResult:
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"--out {out}: exists; give another")
-    content = read_pickle(file)
-    splits = {split: _Split(content[split], f"{file}: {split}") for split in SPLITS if split in content}
-    specs = {modality: _spec(modality, splits, file) for modality in COLUMN_OF}
-    counts = {split: len(table) for split, table in splits.items()}
-    samples = [sample for split, table in splits.items() for sample in table.samples(split, specs)]
-    _check_ids(samples, file)
-    training = [sample.observation for sample in samples if sample.clip.split == "train"]
+    content = _of_table(file) if file.suffix == ".csv" else _of_pickle(file)
+    training = [sample.observation for sample in content.samples if sample.clip.split == "train"]
     statistics = Statistics(
         audio=modality_statistics(without_padding(seen.audio) for seen in training),
         video=modality_statistics(without_padding(seen.video) for seen in training),
         clips=len(training),
     )
     explainer = ExplainerSpec(CONVERTED, __version__)
-    largest = max(abs(sample.clip.label or 0.0) for sample in samples)
     missing: dict[str, dict[str, int]] = {}
-    for sample in samples:
+    for sample in content.samples:
         for modality, reason in sample.observation.missing.items():
             missing.setdefault(modality, {}).setdefault(reason, 0)
             missing[modality][reason] += 1
+    largest = max(abs(sample.clip.label or 0.0) for sample in content.samples)
+    splits = [sample.clip.split for sample in content.samples]
     manifest = Manifest(
         corpus=name or file.stem,
         corpus_folder=str(file.parent.absolute()),
         score_range=(-1.0, 1.0) if largest <= 1 else (-3.0, 3.0),
         score_range_source=f"largest label {largest:g}",
-        counts=counts,
+        counts={split: splits.count(split) for split in SPLITS if split in splits},
         missing=missing,
         skipped=0,
-        audio=specs["audio"],
-        video=specs["video"],
+        audio=content.specs["audio"],
+        video=content.specs["video"],
         explainer=explainer,
         statistics_sha256=statistics.sha256,
         packages={"textmsa": __version__, "numpy": np.__version__},
         created=datetime.now(UTC).isoformat(timespec="seconds"),
     )
-    rows = [StoredClip(sample, str(file)) for sample in samples]
-    Preparation(specs["audio"], specs["video"], explainer, statistics).save(out)
+    Preparation(content.specs["audio"], content.specs["video"], explainer, statistics).save(out)
+    rows = [StoredClip(sample, str(file)) for sample in content.samples]
     write_store(out, rows, manifest=manifest, statistics=statistics)
-    not_finite = {m: sum(table.not_finite(m) for table in splits.values()) for m in COLUMN_OF}
-    result = ConvertResult(out, counts, not_finite, {m: sum(missing.get(m, {}).values()) for m in COLUMN_OF})
-    print(_told(result, specs))
+    empty = {modality: sum(missing.get(modality, {}).values()) for modality in COLUMN_OF}
+    result = ConvertResult(out, manifest.counts, content.not_finite, empty)
+    print(_told(result, content.specs))
     return result
+
+
+@dataclass(frozen=True)
+class _Content:
+    """What a file held."""
+
+    samples: list[Sample]
+    specs: dict[str, FeatureSpec]
+    not_finite: dict[str, int]
+
+
+def _of_pickle(file: Path) -> _Content:
+    content = read_pickle(file)
+    splits = {split: _Split(content[split], f"{file}: {split}") for split in SPLITS if split in content}
+    specs = {modality: _spec(modality, splits, file) for modality in COLUMN_OF}
+    samples = [sample for split, table in splits.items() for sample in table.samples(split, specs)]
+    _check_ids(samples, file)
+    return _Content(samples, specs, {m: sum(table.not_finite(m) for table in splits.values()) for m in COLUMN_OF})
+
+
+def _of_table(file: Path) -> _Content:
+    if file.name != "label.csv":
+        raise UserError(f"{file}: a table of transcripts must be a label.csv in MMSA's layout, in a folder of its own")
+    absent = dict.fromkeys(COLUMN_OF, "a table of transcripts")
+    samples = [
+        Sample(clip, Observation(clip.path, clip.transcript, None, None, None, missing=dict(absent)), Explanation())
+        for clip in read_corpus(file.parent).clips
+    ]
+    nothing = FeatureSpec(CONVERTED, __version__, ())
+    return _Content(samples, dict.fromkeys(COLUMN_OF, nothing), dict.fromkeys(COLUMN_OF, 0))
 
 
 def _told(result: ConvertResult, specs: dict[str, FeatureSpec]) -> str:
     lines = [f"{result.store}: " + ", ".join(f"{split} {count}" for split, count in result.counts.items()) + " clips"]
     lines += [
         f"  {modality}: {len(specs[modality].names)} features, {result.not_finite[modality]} values not finite (not "
-        f"measured), {result.empty[modality]} clips all zero (missing)"
+        f"measured), {result.empty[modality]} clips without"
         for modality in COLUMN_OF
     ]
     return "\n".join(lines)

@@ -60,6 +60,7 @@ def evaluate(
     out: Path | None = None,
     no_baselines: bool = False,
     precision: Precision = "fp32",
+    missing_rate: str = "",
 ) -> Evaluation:
     """Score a split and compare with baselines fitted on the same store.
 
@@ -77,9 +78,13 @@ def evaluate(
         Leave the baselines out.
     precision
         "fp32", or "int8": the text encoder in 8-bit integers, with the drift of the scores printed.
+    missing_rate
+        Also the error with modalities missing at random, at these rates: FIRST:LAST:STEP, or rates with commas
+        between; a table, a csv and a plot.
     """
-    from textmsa import baselines
+    from textmsa import baselines, robustness
 
+    rates = robustness.parse_rates(missing_rate) if missing_rate else []
     opened, store = Run.open(run), Store.open(data)
     opened.check(store)
     indices = store.indices(split)
@@ -107,6 +112,10 @@ def evaluate(
     columns = {f"seed_{seed}": m.score_N for seed, m in zip(opened.info.seeds, members, strict=False)} | others
     _write(result, scored, columns, true, out or run / f"evaluation-{split}")
     print(result.table())
+    if rates:
+        rows = robustness.robustness(opened, store, split, rates)
+        robustness.write_robustness(rows, out or run / f"evaluation-{split}")
+        print(robustness.table(rows))
     return result
 
 

@@ -21,6 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from textmsa.batch import Collator, Example, SampleDataset, standards_of
+from textmsa.controls import controlled
 from textmsa.errors import UserError
 from textmsa.preparation import Preparation
 
@@ -155,9 +156,13 @@ class Run:
         assert self.preparation.statistics is not None
         standards = standards_of(self.preparation.statistics)
         return [
-            score_all(model, collator, SampleDataset(samples, indices, standards, model.config))
+            score_all(model, collator, SampleDataset(self.view(samples, model), indices, standards, model.config))
             for model, collator in self.load(precision)
         ]
+
+    def view(self, samples: Any, model: "TextMsaModel") -> Any:
+        """The samples as the network was trained to read them."""
+        return controlled(samples, model.config, self.preparation)
 
     def drift(self, samples: Any, indices: Sequence[int], scored: Scored) -> str:
         """How far int8 `scored` lies from the scores in fp32, on the first clips, as a line for people."""
@@ -181,7 +186,7 @@ def seed_folder(run: Path, seed: int) -> Path:
     return run / f"seed-{seed}"
 
 
-def score_all(model: "TextMsaModel", collator: Collator, dataset: SampleDataset) -> Scored:
+def score_all(model: "TextMsaModel", collator: Collator, dataset: SampleDataset | Sequence[Example]) -> Scored:
     """Scores of a whole dataset, in its order; clips of like lengths go through the network together."""
     import torch
 

@@ -16,6 +16,8 @@ EXPLAINERS = {"measured": "textmsa.explain.measured:MeasuredExplainer"}
 TEMPORAL_ALIGNMENTS = {
     "gated_conv": "textmsa.model.temporal_alignment:GatedConvAlignment",
     "none": "textmsa.model.temporal_alignment:NoAlignment",
+    "cross_attention": "textmsa.model.temporal_alignment:CrossAttentionAlignment",
+    "mamba": "textmsa.model.temporal_alignment:MambaAlignment",
 }
 
 

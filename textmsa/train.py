@@ -7,6 +7,7 @@ import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, cast
 
@@ -15,6 +16,7 @@ import numpy as np
 from textmsa import metrics
 from textmsa.batch import SampleDataset, standards_of, texts_of
 from textmsa.config import AlignmentQuery, Recipe, TrainingConfig
+from textmsa.controls import controlled, drop_modalities
 from textmsa.errors import UserError
 from textmsa.preparation import Preparation
 from textmsa.progress import duration
@@ -157,6 +159,16 @@ def check_recipe(recipe: Recipe) -> None:
             raise UserError(f"{name} {value}: must be at least 1")
     if not re.fullmatch(r"all|lora|none|last-[1-9][0-9]*", training.encoder_trainable):
         raise UserError(f"training.encoder_trainable {training.encoder_trainable!r}: give all, last-K, lora or none")
+    if model.routing == "token" and model.capacity_factor is not None:
+        raise UserError(
+            "model.capacity_factor: limits clips an expert, and model.routing token routes no clips; give null"
+        )
+    if not recipe.inputs.modalities or len(set(recipe.inputs.modalities)) < len(recipe.inputs.modalities):
+        raise UserError(
+            f"inputs.modalities {list(recipe.inputs.modalities)}: give some of text, audio, video, each once"
+        )
+    if not 0 <= training.modality_dropout < 1:
+        raise UserError(f"training.modality_dropout {training.modality_dropout}: give a rate from 0 to below 1")
     if training.learning_rate <= 0:
         raise UserError(f"training.learning_rate {training.learning_rate}: must be above 0")
 
@@ -238,8 +250,14 @@ def train_one(recipe: Recipe, store: Store, out: Path, *, device: str, precision
     preparation = Preparation.load(store.path)
     set_seed(recipe.training.seed)
     model, collator = build_model(recipe, store)
-    prepare_encoder(model, collator, recipe.training, texts_of(store, model.config), store.path / ENCODED)
-    splits = {split: _dataset(store, split, model) for split in ("train", "valid")}
+    view = controlled(store, recipe.inputs, preparation)
+    prepare_encoder(model, collator, recipe.training, texts_of(view, model.config), store.path / ENCODED)
+    rate, standards = recipe.training.modality_dropout, standards_of(store.statistics)
+    thin = partial(drop_modalities, rate=rate) if rate > 0 else None
+    splits = {
+        split: SampleDataset(view, store.indices(split), standards, model.config, thin if split == "train" else None)
+        for split in ("train", "valid")
+    }
     trainer = _trainer(recipe, model, collator, splits, out, device=device, precision=precision, store=store)
     checkpoints = out / CHECKPOINTS
     last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
@@ -287,15 +305,13 @@ def build_model(recipe: Recipe, store: Store) -> "tuple[TextMsaModel, Collator]"
 
     logging.disable_progress_bar()
     encoder, tokenizer = load_encoder(recipe.model.text_encoder)
-    statistics = store.statistics
+    statistics, read = store.statistics, recipe.inputs.modalities
     config = TextMsaConfig(
         **asdict(recipe.model),
-        audio_size=len(statistics.audio.names) if statistics.audio else None,
-        video_size=len(statistics.video.names) if statistics.video else None,
+        **asdict(recipe.inputs),
+        audio_size=len(statistics.audio.names) if statistics.audio and "audio" in read else None,
+        video_size=len(statistics.video.names) if statistics.video and "video" in read else None,
         text_encoder_config=encoder.config.to_dict(),
-        frames=recipe.inputs.frames,
-        text_input=recipe.inputs.text_input,
-        pieces=recipe.inputs.pieces,
     )
     return TextMsaModel(config, encoder), Collator(tokenizer, config)
 
@@ -358,10 +374,6 @@ def merge_lora(encoder: Any) -> None:
         if isinstance(module, BaseTunerLayer):
             module.merge()
             encoder.set_submodule(name, module.get_base_layer())
-
-
-def _dataset(store: Store, split: str, model: "TextMsaModel") -> SampleDataset:
-    return SampleDataset(store, store.indices(split), standards_of(store.statistics), model.config)
 
 
 def epoch_history(log: list[dict[str, float]]) -> list[dict[str, float]]:

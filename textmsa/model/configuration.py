@@ -1,15 +1,15 @@
-"""The network's configuration: a recipe's `ModelConfig` plus the sizes that come from the prepared data."""
+"""The network's configuration: a recipe's `model` and `inputs`, and the sizes that come from the prepared data."""
 
 from dataclasses import field
 from typing import Any
 
 from transformers import PreTrainedConfig
 
-from textmsa.config import ModelConfig
+from textmsa.config import InputConfig, ModelConfig
 
 
-class TextMsaConfig(PreTrainedConfig, ModelConfig):
-    """`ModelConfig` as saved in a model folder's `config.json`.
+class TextMsaConfig(PreTrainedConfig, ModelConfig, InputConfig):
+    """`ModelConfig` and `InputConfig` as saved in a model folder's `config.json`.
 
     Parameters
     ----------
@@ -17,12 +17,6 @@ class TextMsaConfig(PreTrainedConfig, ModelConfig):
         Features per step (D_a, D_v), read from the prepared data; None builds no such stream.
     text_encoder_config
         The text encoder's own configuration, so that a model folder needs nothing else.
-    frames
-        How audio and video steps are made: `InputConfig.frames`.
-    text_input
-        What the text stream reads: `InputConfig.text_input`.
-    pieces
-        Where word pieces come from: `InputConfig.pieces`.
     """
 
     model_type = "textmsa"
@@ -30,9 +24,6 @@ class TextMsaConfig(PreTrainedConfig, ModelConfig):
     audio_size: int | None = None
     video_size: int | None = None
     text_encoder_config: dict[str, Any] = field(default_factory=dict)
-    frames: str = "grid"
-    text_input: str = "residual"
-    pieces: str = "tokenize"
 
     @property
     def text_size(self) -> int:
@@ -46,5 +37,6 @@ class TextMsaConfig(PreTrainedConfig, ModelConfig):
         On the explanation's axis audio and video have the length of a text, else that of the features.
         """
         text = 1 + self.max_text_length
-        aligned = text if self.alignment_query == "explanation" else 1 + self.max_steps
+        on_words = self.alignment_query == "explanation" and self.explanation_alignment == "attention"
+        aligned = text if on_words else 1 + self.max_steps
         return text, aligned, aligned

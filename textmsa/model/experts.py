@@ -24,7 +24,10 @@ class Router(nn.Module):
         self.noise = nn.Linear(config.hidden_size, config.num_experts)
 
     def forward(self, text_mean_BD: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, D) -> chosen experts (B, K) and their weights (B, K), which sum to 1."""
+        """(B, D) -> chosen experts (B, K) and their weights (B, K), which sum to 1.
+
+        Routing by position gives a row for each position instead of each clip.
+        """
         text_mean = text_mean_BD.float()
         logits = linear_float32(self.score, text_mean)
         if self.noise_when == "always" or (self.noise_when == "train" and self.training):
@@ -78,6 +81,13 @@ class Experts(nn.Module):
         x = self.dropout(x).unflatten(0, (clips, k))
         return (x * weights_BK[..., None, None].to(x.dtype)).sum(dim=1)
 
+    def by_position(self, x_BTD: Tensor, weights_BTE: Tensor) -> Tensor:
+        """Weighted sum (B, T, D) of all experts' outputs, where each position has weights of its own."""
+        x = torch.einsum("btd,edm->betm", x_BTD, self.up_weight_EDM) + self.up_bias_EM[:, None]
+        x = self.dropout(functional.gelu(x))
+        x = torch.einsum("betm,emd->betd", x, self.down_weight_EMD) + self.down_bias_ED[:, None]
+        return torch.einsum("betd,bte->btd", self.dropout(x), weights_BTE.to(x.dtype))
+
 
 class TextRoutedLayer(nn.Module):
     """Pre-norm self-attention, then the pre-norm sparse mixture of experts, each with its residual."""
@@ -86,6 +96,7 @@ class TextRoutedLayer(nn.Module):
         super().__init__()
         self.attention = PreNormAttention(config)
         self.norm = nn.LayerNorm(config.hidden_size)
+        self.routing = config.routing
         self.router = Router(config)
         self.experts = Experts(config)
 
@@ -94,12 +105,28 @@ class TextRoutedLayer(nn.Module):
     ) -> tuple[Tensor, Tensor]:
         """Updated sequence (B, T, D) and the weight of every expert (B, E), zero where not chosen or dropped."""
         x = self.attention(x_BTD, x_BTD, mask_BT)
-        chosen_BK, weights_BK = self.router(text_mean_BD)
+        if self.routing == "token":
+            return self._routed_by_position(x, mask_BT)
+        chosen_BK, weights_BK = self.router(text_mean_BD if self.routing == "text" else masked_mean(x, mask_BT))
         if capacity is not None:
             weights_BK = drop_overflow(chosen_BK, weights_BK, capacity, len(self.experts.up_bias_EM))
         x = x + self.experts(self.norm(x), chosen_BK, weights_BK)
         every_BE = weights_BK.new_zeros(len(x), len(self.experts.up_bias_EM))
         return x, every_BE.scatter(1, chosen_BK, weights_BK)
+
+    def _routed_by_position(self, x: Tensor, mask_BT: Tensor) -> tuple[Tensor, Tensor]:
+        """The ablation without the text's say; the weights (B, E) are means over the real positions."""
+        normed = self.norm(x)
+        chosen_PK, weights_PK = self.router(normed.flatten(0, 1))  # P = B*T
+        every = weights_PK.new_zeros(len(chosen_PK), len(self.experts.up_bias_EM)).scatter(1, chosen_PK, weights_PK)
+        weights_BTE = every.unflatten(0, mask_BT.shape)
+        return x + self.experts.by_position(normed, weights_BTE), masked_mean(weights_BTE, mask_BT)
+
+
+def masked_mean(x_BTD: Tensor, mask_BT: Tensor) -> Tensor:
+    """Mean over the real positions: (B, T, D) -> (B, D)."""
+    weight = mask_BT[..., None].to(x_BTD.dtype)
+    return (x_BTD * weight).sum(dim=1) / weight.sum(dim=1)
 
 
 def drop_overflow(chosen_BK: Tensor, weights_BK: Tensor, capacity: "Capacity", num_experts: int) -> Tensor:

@@ -7,6 +7,18 @@ from textmsa.model.blocks import Block, random_positions
 from textmsa.model.stream_encoder import Stream
 
 
+class LinearAlignment(nn.Module):
+    """A linear layer over the features in place of the alignment: the explanation is not read (ablation)."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.linear = nn.Linear(config.hidden_size, config.hidden_size)
+
+    def forward(self, features: Stream, explanation: Stream) -> Stream:
+        """The features (B, T, D), each step for itself."""
+        return Stream(self.linear(features.x_BTD), features.mask_BT)
+
+
 class ExplanationAlignment(nn.Module):
     """Learned positions on both sides, then one block in which one side queries the other.
 

@@ -28,3 +28,20 @@ class GatedFusion(nn.Module):
         x = (summaries * gates_BM[..., None].to(summaries.dtype)).sum(dim=1)  # (B, D)
         x = self.down(self.dropout(functional.gelu(self.up(x))))  # (B, 1)
         return x.squeeze(-1).float(), gates_BM
+
+
+class ConcatFusion(nn.Module):
+    """The modalities' summaries side by side, without gates (ablation); a missing one is zeros."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.up = nn.Linear(3 * config.hidden_size, config.fusion_size)
+        self.dropout = nn.Dropout(config.fusion_dropout)
+        self.down = nn.Linear(config.fusion_size, 1)
+
+    def forward(self, summaries_BMD: Tensor, present_BM: Tensor) -> tuple[Tensor, Tensor]:
+        """Scores (B,) and, for want of gates, equal weights (B, M) of the modalities that are there."""
+        x = (summaries_BMD * present_BM[..., None]).flatten(1)  # (B, 3D)
+        x = self.down(self.dropout(functional.gelu(self.up(x))))  # (B, 1)
+        share_BM = present_BM / present_BM.sum(dim=1, keepdim=True)
+        return x.squeeze(-1).float(), share_BM

@@ -16,9 +16,9 @@ from textmsa import seams
 from textmsa.batch import Batch, Steps, Tokens
 from textmsa.model.blocks import random_positions
 from textmsa.model.configuration import TextMsaConfig
-from textmsa.model.experts import Capacity, TextRoutedLayer, expert_capacity
-from textmsa.model.explanation_alignment import ExplanationAlignment
-from textmsa.model.fusion import GatedFusion
+from textmsa.model.experts import Capacity, TextRoutedLayer, expert_capacity, masked_mean
+from textmsa.model.explanation_alignment import ExplanationAlignment, LinearAlignment
+from textmsa.model.fusion import ConcatFusion, GatedFusion
 from textmsa.model.stream_encoder import Stream, StreamEncoder
 from textmsa.model.text_encoder import encode_together
 
@@ -44,7 +44,8 @@ class ModalityBranch(nn.Module):
         super().__init__()
         self.features = StreamEncoder(config, input_size=input_size, max_length=config.max_steps)
         self.explanation = StreamEncoder(config, input_size=config.text_size, max_length=config.max_text_length)
-        self.alignment = ExplanationAlignment(config)
+        linear = config.explanation_alignment == "linear"
+        self.alignment: nn.Module = LinearAlignment(config) if linear else ExplanationAlignment(config)
 
     def forward(self, steps: Steps, words: Stream, present_B: Tensor) -> Stream:
         """Features (B, T, F) and the explanation's words (B, L, F) -> one stream, masked where missing."""
@@ -81,7 +82,7 @@ class TextMsaModel(PreTrainedModel):
         self.temporal_alignment = temporal(config)
         self.positions = random_positions(sum(config.max_positions), config)
         self.layers = nn.ModuleList(TextRoutedLayer(config) for _ in range(config.num_layers))
-        self.fusion = GatedFusion(config)
+        self.fusion: nn.Module = ConcatFusion(config) if config.fusion == "concat" else GatedFusion(config)
         self.post_init()
 
     def _init_weights(self, module: nn.Module) -> None:
@@ -99,7 +100,7 @@ class TextMsaModel(PreTrainedModel):
         if audio and video:
             audio, video = self.temporal_alignment(audio, video)
 
-        text_mean_BD = masked_mean(text)
+        text_mean_BD = masked_mean(text.x_BTD, text.mask_BT)
         x, mask_BT, firsts = self._join(batch, text, audio, video, present_BM)
         capacity = self._capacity(len(batch), legacy_capacity)
         weights = []
@@ -149,7 +150,8 @@ class TextMsaModel(PreTrainedModel):
     def _encode_texts(self, batch: Batch) -> tuple[Stream, Stream, Stream]:
         """Text encoder states of text, audio and video explanation; zero words where a text is absent."""
         texts = {"text": batch.text, "audio": batch.audio_explanation, "video": batch.video_explanation}
-        wanted = {"text": True, "audio": batch.audio is not None, "video": batch.video is not None}
+        explained = self.config.explanation_alignment == "attention"
+        wanted = {"text": True, "audio": explained and bool(batch.audio), "video": explained and bool(batch.video)}
         given = {name: tokens for name, tokens in texts.items() if tokens is not None and wanted[name]}
         hidden = encode_together(self.text_encoder, given, unpadded=self.config.mask_padding) if given else {}
         empty_x = self.text.token.new_zeros(len(batch), 0, self.config.text_size)
@@ -213,12 +215,6 @@ def _opened(steps: Steps | None) -> Steps | None:
 def whole_rows(mask_BT: Tensor) -> Tensor:
     """Every position of a row that has any real one: padding counts as real."""
     return mask_BT.any(dim=1, keepdim=True).expand_as(mask_BT)
-
-
-def masked_mean(stream: Stream) -> Tensor:
-    """Mean over the real positions of a stream, learned token included: (B, T, D) -> (B, D)."""
-    weight = stream.mask_BT[..., None].to(stream.x_BTD.dtype)
-    return (stream.x_BTD * weight).sum(dim=1) / weight.sum(dim=1)
 
 
 def _tokens(array_B3L: Tensor) -> Tokens:

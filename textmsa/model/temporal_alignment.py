@@ -4,10 +4,12 @@ A variant is a module with `__init__(config)` and `forward(audio, video) -> (aud
 `seams.TEMPORAL_ALIGNMENTS`.
 """
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from textmsa.config import ModelConfig
+from textmsa.model.blocks import Block
 from textmsa.model.stream_encoder import Stream
 
 RMS_EPS = 1e-5
@@ -67,6 +69,65 @@ class NoAlignment(nn.Module):
     def forward(self, audio: Stream, video: Stream) -> tuple[Stream, Stream]:
         """The two streams, unchanged."""
         return audio, video
+
+
+class CrossAttentionAlignment(nn.Module):
+    """Each stream attends to the other (the paper's "TCA" ablation)."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.audio, self.video = Block(config), Block(config)
+
+    def forward(self, audio: Stream, video: Stream) -> tuple[Stream, Stream]:
+        """Two streams of any lengths -> the same, each updated by the other where there is one."""
+        return _attended(self.audio, audio, video), _attended(self.video, video, audio)
+
+
+class MambaAlignment(nn.Module):
+    """A Mamba block with its state space for each stream by itself (the paper's "Mamba" ablation)."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.audio, self.video = MambaStream(config), MambaStream(config)
+
+    def forward(self, audio: Stream, video: Stream) -> tuple[Stream, Stream]:
+        """The two streams, each with its own update in clips that have both."""
+        both_B = audio.mask_BT.any(dim=1) & video.mask_BT.any(dim=1)
+        return self.audio(audio, both_B), self.video(video, both_B)
+
+
+class MambaStream(nn.Module):
+    """RMSNorm and the mixer of `transformers`, with the residual; padding is zero before it and changes nothing."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        from transformers import MambaConfig
+        from transformers.models.mamba.modeling_mamba import MambaMixer
+
+        super().__init__()
+        sizes = MambaConfig(
+            hidden_size=config.hidden_size,
+            expand=EXPANSION,
+            conv_kernel=config.conv_size,
+            num_hidden_layers=1,
+            use_mambapy=False,
+        )
+        self.norm = nn.RMSNorm(config.hidden_size, eps=RMS_EPS)
+        self.mixer = MambaMixer(sizes, layer_idx=0)
+
+    def forward(self, stream: Stream, updated_B: Tensor) -> Stream:
+        """(B, T, D) -> (B, T, D) in the clips `updated_B`; what is real precedes its padding, so a causal mixer does not see it."""
+        update = self.mixer(self.norm(stream.x_BTD) * stream.mask_BT[..., None])
+        real_BT = stream.mask_BT & updated_B[:, None]
+        return Stream(stream.x_BTD + update * real_BT[..., None], stream.mask_BT)
+
+
+def _attended(block: Block, stream: Stream, other: Stream) -> Stream:
+    """`stream` after attending to `other`; unchanged in clips whose other stream is missing."""
+    there_B = other.mask_BT.any(dim=1)
+    first = torch.zeros_like(other.mask_BT)
+    first[:, 0] = True  # so that no row of attention is empty
+    x = block(stream.x_BTD, other.x_BTD, other.mask_BT | (first & ~there_B[:, None]))
+    return Stream(torch.where(there_B[:, None, None], x, stream.x_BTD), stream.mask_BT)
 
 
 def _add(stream: Stream, update_BTD: Tensor, other_mask_BT: Tensor) -> Stream:

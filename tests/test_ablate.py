@@ -1,0 +1,81 @@
+"""Ablations: every row trains for a step, and the table says what the predictions say."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from network_fixtures import tiny_bert
+
+from benchmarks.generated_store import generate_store
+from textmsa.ablate import FULL, ROWS, ablate, changed, choose_rows
+from textmsa.cli import main
+from textmsa.config import ModelConfig, Recipe, TrainingConfig
+from textmsa.model.text_encoder import load_encoder
+from textmsa.store import Store
+from textmsa.train import train
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory) -> Store:
+    return generate_store(tmp_path_factory.mktemp("ablate") / "store", clips=40)
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory) -> Recipe:
+    folder = tmp_path_factory.mktemp("encoder")
+    tiny_bert(1).save_pretrained(folder)
+    load_encoder("minilm")[1].save_pretrained(folder)
+    model = ModelConfig(text_encoder=str(folder), hidden_size=16, num_layers=1, num_heads=2, head_size=8)
+    return Recipe(model, training=TrainingConfig(epochs=1, batch_size=16, encoder_trainable="none"))
+
+
+@pytest.mark.parametrize("name", [name for name in ROWS if name not in (FULL, "timeless")])
+def test_every_row_trains_and_is_another_recipe_than_the_full_one(store, base, tmp_path, name):
+    variant = changed(base, ROWS[name].values)
+    assert variant != base or name == f"query_{base.model.alignment_query}"
+    info = train(variant, data=store.path, out=tmp_path / "run", device="cpu").info
+    assert np.isfinite(info.valid["mae"])
+
+
+def test_the_table_holds_what_the_predictions_say(store, base, tmp_path):
+    out = tmp_path / "out"
+    result = ablate(base, data=store.path, out=out, rows="dense,concat_fusion", seeds="1,2", device="cpu")
+    assert [row.name for row in result.rows] == [FULL, "dense", "concat_fusion"]
+    rows = {row["row"]: row for row in csv.DictReader((out / "ablation.csv").open())}
+    errors = {}
+    for name in rows:
+        table = list(csv.DictReader((out / name / "evaluation-test" / "predictions.csv").open()))
+        errors[name] = np.array([[abs(float(r[f"seed_{s}"]) - float(r["label"])) for r in table] for s in (1, 2)])
+        assert float(rows[name]["mae"]) == pytest.approx(errors[name].mean(), abs=1e-4)
+        assert float(rows[name]["mae_std"]) == pytest.approx(np.std(errors[name].mean(axis=1), ddof=1), abs=1e-4)
+    gap = (errors["dense"].mean(axis=0) - errors[FULL].mean(axis=0)).mean()
+    assert float(rows["dense"]["difference"]) == pytest.approx(gap, abs=1e-4)
+    assert float(rows["dense"]["low"]) <= gap <= float(rows["dense"]["high"])
+    assert int(float(rows["dense"]["parameters"])) < int(float(rows[FULL]["parameters"]))
+    assert "| sparse experts -> dense transformer |" in (out / "ablation.md").read_text()
+    assert (out / "ablation.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_rows_that_are_done_are_not_trained_again(store, base, tmp_path):
+    out = tmp_path / "out"
+    ablate(base, data=store.path, out=out, rows="dense", seeds="1", device="cpu")
+    before = {path: path.stat().st_mtime_ns for path in out.rglob("run.json")}
+    assert len(before) == 4  # two rows, each with its seed's run
+    result = ablate(base, data=store.path, out=out, rows="dense,top_1", seeds="1", device="cpu")
+    assert [row.name for row in result.rows] == [FULL, "dense", "top_1"]
+    assert all(path.stat().st_mtime_ns == time for path, time in before.items())
+
+
+def test_rows_are_chosen_by_name_or_group():
+    assert choose_rows("all") == list(ROWS)
+    assert choose_rows("paper")[0] == FULL
+    assert len(choose_rows("paper")) == 9
+    assert choose_rows("dense, top_1") == [FULL, "dense", "top_1"]
+
+
+def test_an_unknown_row_is_refused_in_a_line(store, tmp_path, capsys):
+    assert main(["ablate", "demo", "--data", str(store.path), "--out", str(tmp_path / "o"), "--rows", "densse"]) == 2
+    error = capsys.readouterr().err.strip()
+    assert "no row 'densse'" in error and "\n" not in error
+    assert not Path(tmp_path / "o").exists()
