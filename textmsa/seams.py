@@ -10,8 +10,14 @@ from typing import Any
 from textmsa.errors import UserError
 
 CORPORA = {"mmsa": "textmsa.corpora:MmsaCorpus"}
-AUDIO_EXTRACTORS = {"librosa": "textmsa.features.audio_librosa:LibrosaAudio"}
-VIDEO_EXTRACTORS = {"mediapipe": "textmsa.features.video_mediapipe:MediapipeVideo"}
+AUDIO_EXTRACTORS = {
+    "librosa": "textmsa.features.audio_librosa:LibrosaAudio",
+    "opensmile": "textmsa.features.audio_opensmile:OpensmileAudio",
+}
+VIDEO_EXTRACTORS = {
+    "mediapipe": "textmsa.features.video_mediapipe:MediapipeVideo",
+    "openface": "textmsa.features.video_openface:OpenfaceVideo",
+}
 EXPLAINERS = {"measured": "textmsa.explain.measured:MeasuredExplainer"}
 TEMPORAL_ALIGNMENTS = {
     "gated_conv": "textmsa.model.temporal_alignment:GatedConvAlignment",

@@ -115,7 +115,10 @@ class MambaStream(nn.Module):
         self.mixer = MambaMixer(sizes, layer_idx=0)
 
     def forward(self, stream: Stream, updated_B: Tensor) -> Stream:
-        """(B, T, D) -> (B, T, D) in the clips `updated_B`; what is real precedes its padding, so a causal mixer does not see it."""
+        """(B, T, D) -> (B, T, D), updated in the clips `updated_B`.
+
+        What is real precedes its padding, so a causal mixer does not see it.
+        """
         update = self.mixer(self.norm(stream.x_BTD) * stream.mask_BT[..., None])
         real_BT = stream.mask_BT & updated_B[:, None]
         return Stream(stream.x_BTD + update * real_BT[..., None], stream.mask_BT)
