@@ -126,3 +126,19 @@ def test_other_options_need_another_folder(tmp_path):
 def test_not_a_store(tmp_path):
     with pytest.raises(UserError, match="textmsa prepare"):
         Store.open(tmp_path)
+
+
+def test_a_broken_tail_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    rows = write_corpus(tmp_path / "corpus", 4)
+    broken = media_path(tmp_path / "corpus", rows[0])
+    write_clip(tmp_path / "long.mkv", seed=0, seconds=4.0)
+    content = (tmp_path / "long.mkv").read_bytes()
+    broken.unlink()
+    broken.with_suffix(".mkv").write_bytes(content[: len(content) * 2 // 3])
+    result = prepare(tmp_path / "corpus", out=tmp_path / "store", workers=1)
+    assert result.damaged == 1
+    assert "1 broken files used" in str(result)
+    damage = Store.open(tmp_path / "store").damage()
+    assert [text is not None for text in damage] == [True, False, False, False]
+    again = prepare(tmp_path / "corpus", out=tmp_path / "store", workers=1)
+    assert (again.damaged, again.changed) == (1, False)

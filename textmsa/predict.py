@@ -77,6 +77,7 @@ def predict_clip(run: Run, clip: Path, transcript: str | None, precision: Precis
         gates=dict(zip(MODALITIES, scored.gates_NM[0].tolist(), strict=True)),
         experts=scored.experts_NLE[0].tolist(),
         missing=observation.missing,
+        damage=observation.damage,
         seconds={"load": loaded - started, "prepare": prepared - loaded, "score": done - prepared},
     )
 
@@ -102,6 +103,8 @@ def as_text(prediction: Prediction) -> str:
         said = {"text": prediction.transcript, "audio": told.audio, "video": told.video}[name]
         state = f"missing: {prediction.missing[name]}" if name in prediction.missing else said or "not explained"
         lines.append(f"  {name:<6} gate {prediction.gates[name]:.2f}  {state}")
+    if prediction.damage:
+        lines.append(f"  damaged           {prediction.damage}; scored from the rest")
     if told.summary:
         lines.append(f"  summary           {told.summary}")
     for number, weights in enumerate(prediction.experts, 1):

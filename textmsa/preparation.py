@@ -209,7 +209,8 @@ def observe(path: Path, transcript: str | None, *, audio: Extractor, video: Extr
             raise ExtractorError(modality, " ".join(text.split())) from error
     if len(missing) == 3:
         raise UnreadableClip("; ".join(f"{modality}: {reason}" for modality, reason in missing.items()))
-    return Observation(path, transcript, float(media.duration), found["audio"], found["video"], missing)
+    seen = float(media.duration), found["audio"], found["video"]
+    return Observation(path, transcript, *seen, missing, media.damage)
 
 
 def _checked(sequence: FeatureSequence, names: tuple[str, ...]) -> FeatureSequence:

@@ -46,6 +46,8 @@ class PrepareResult:
     """Modality -> reason -> clips."""
     unexplained: int = 0
     """Clips whose explanation failed."""
+    damaged: int = 0
+    """Clips of which a part could not be decoded, and the rest was used."""
     changed: bool = True
     """False where the store was complete already and nothing had to be done."""
 
@@ -61,6 +63,8 @@ class PrepareResult:
         parts.append(f"{self.skipped} skipped" + (f" (see {self.store / FAILURES})" if self.exit_code else ""))
         if self.unexplained:
             parts.append(f"{self.unexplained} without explanation, which failed")
+        if self.damaged:
+            parts.append(f"{self.damaged} broken files used as far as they go (the store's column damage)")
         if not self.changed:
             parts.append("nothing to do")
         return "; ".join(parts)
@@ -188,6 +192,7 @@ class _Job:
             skipped=manifest.skipped,
             missing=manifest.missing,
             unexplained=unexplained,
+            damaged=sum(damage is not None for damage in Store.open(self.out).damage()),
             changed=changed,
         )
 

@@ -178,6 +178,7 @@ class Store:
             audio=self._sequence("audio", self.manifest.audio, chunk, row),
             video=self._sequence("video", self.manifest.video, chunk, row),
             missing=json.loads(cell("missing")),
+            damage=cell("damage") if "damage" in self._chunks else None,
         )
         explanation = Explanation(
             **{name: cell(f"explanation_{name}") for name in EXPLANATION_TEXTS},
@@ -218,6 +219,10 @@ class Store:
     def column(self, name: str) -> list[Any]:
         """All values of a column of plain values, features not read."""
         return [value for chunk in self._chunks[name] for value in chunk.to_pylist()]
+
+    def damage(self) -> list[str | None]:
+        """What could not be decoded of each clip's file; None where nothing was lost."""
+        return self.column("damage") if "damage" in self._chunks else [None] * len(self)
 
     @cached_property
     def _splits(self) -> list[str | None]:
@@ -293,7 +298,7 @@ def _write_rows(path: Path, clips: Iterable[StoredClip], manifest: Manifest) -> 
 def _columns() -> Any:
     from datasets import Features, List, Value
 
-    texts = [*CLIP_TEXTS, *PROVENANCE, "missing", *(f"explanation_{name}" for name in EXPLANATION_TEXTS)]
+    texts = [*CLIP_TEXTS, *PROVENANCE, "missing", "damage", *(f"explanation_{name}" for name in EXPLANATION_TEXTS)]
     columns: dict[str, Any] = {name: Value("string") for name in [*texts, "explanation_provenance"]}
     columns |= {name: Value("float64") for name in (*CLIP_LABELS, "duration")}
     for modality in ("audio", "video"):
@@ -310,7 +315,7 @@ def _row(stored: StoredClip, manifest: Manifest) -> dict[str, Any]:
     row["path"] = str(clip.path.relative_to(manifest.corpus_folder) if inside else clip.path.absolute())
     row |= {f"explanation_{name}": getattr(explanation, name) for name in EXPLANATION_TEXTS}
     row["explanation_provenance"] = json.dumps(explanation.provenance, ensure_ascii=False)
-    row |= {"duration": seen.duration, "missing": json.dumps(seen.missing, ensure_ascii=False)}
+    row |= {"duration": seen.duration, "missing": json.dumps(seen.missing, ensure_ascii=False), "damage": seen.damage}
     row |= {name: getattr(stored, name) for name in PROVENANCE}
     for modality, spec in (("audio", manifest.audio), ("video", manifest.video)):
         sequence: FeatureSequence | None = getattr(seen, modality)

@@ -73,6 +73,8 @@ class Observation:
     video: FeatureSequence | None
     missing: dict[str, str] = field(default_factory=dict)
     """Modality -> reason, for each of "text", "audio", "video" that is absent."""
+    damage: str | None = None
+    """What of the file could not be decoded, although the rest was used."""
 
 
 @dataclass(frozen=True)
@@ -117,3 +119,5 @@ class Prediction:
     missing: dict[str, str]
     seconds: dict[str, float]
     """Stage -> seconds."""
+    damage: str | None = None
+    """What of the file could not be decoded, although the rest was used."""

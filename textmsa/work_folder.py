@@ -86,7 +86,8 @@ def _extractors(audio: str, video: str) -> tuple[Extractor, Extractor]:
 def save_record(path: Path, observation: Observation) -> None:
     """Write what media and extractors gave, at once or not at all; transcript and path stay with the corpus."""
     missing = {modality: reason for modality, reason in observation.missing.items() if modality != "text"}
-    arrays = {"about": np.array(json.dumps({"duration": observation.duration, "missing": missing}))}
+    about = {"duration": observation.duration, "missing": missing, "damage": observation.damage}
+    arrays = {"about": np.array(json.dumps(about))}
     for modality in ("audio", "video"):
         sequence: FeatureSequence | None = getattr(observation, modality)
         if sequence is not None:
@@ -109,7 +110,7 @@ def load_record(path: Path, clip: Clip, preparation: Preparation) -> Observation
             return FeatureSequence(arrays[f"{modality}_values"], arrays[f"{modality}_times"], spec.names)
 
         audio, video = sequence("audio", preparation.audio), sequence("video", preparation.video)
-    return observation_of(clip, about["duration"], audio, video, about["missing"])
+    return observation_of(clip, about["duration"], audio, video, about["missing"], about.get("damage"))
 
 
 def observation_of(
@@ -118,11 +119,12 @@ def observation_of(
     audio: FeatureSequence | None,
     video: FeatureSequence | None,
     missing: dict[str, str],
+    damage: str | None,
 ) -> Observation:
     """What was measured of a clip, with the transcript that the corpus gives it now."""
     reasons = {modality: reason for modality, reason in missing.items() if modality != "text"}
     text = {"text": "no transcript"} if clip.transcript is None else {}
-    return Observation(clip.path, clip.transcript, duration, audio, video, text | reasons)
+    return Observation(clip.path, clip.transcript, duration, audio, video, text | reasons, damage)
 
 
 class WorkFolder:
@@ -173,7 +175,7 @@ class WorkFolder:
         if index is None or self.finished is None:
             return load_record(self.record(clip), clip, self.preparation)
         seen = self.finished[index].observation
-        return observation_of(clip, seen.duration, seen.audio, seen.video, seen.missing)
+        return observation_of(clip, seen.duration, seen.audio, seen.video, seen.missing, seen.damage)
 
     def missing(self, clip: Clip) -> dict[str, str]:
         """Modality -> reason, of an observed clip; its features are not read."""
