@@ -32,7 +32,7 @@ def main() -> None:
         "inference": lambda: inference.rows(store, options.clips, options.repeats),
         "training": lambda: training.rows(store, options.repeats),
         "data": lambda: data.rows(options.out / "mosei", options.repeats),
-        "preparation": lambda: preparation.rows(small / "corpus"),
+        "preparation": lambda: preparation.rows(options.out / "corpus"),
         "startup": lambda: startup.rows(small / "run", clip.path, clip.transcript or "", options.repeats),
     }
     lines = [HEADER]

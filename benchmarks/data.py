@@ -3,6 +3,7 @@
 import multiprocessing
 import shutil
 import time
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -25,8 +26,8 @@ def rows(folder: Path, repeats: int) -> list[Row]:
     if not (store / "manifest.json").is_file():
         shutil.rmtree(folder, ignore_errors=True)
         generate_store(store, clips=CLIPS, audio=AUDIO, video=VIDEO)
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        found = pool.apply(_read, (store,))
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        found = pool.submit(_read, store).result()
     step = step_of("none", Store.open(store), folder / "encoded")
     wait = found["batch"] / (found["batch"] + in_turn({"step": step}, repeats)["step"].median)
     size = sum(f.stat().st_size for f in store.rglob("*.arrow")) / 1e9

@@ -13,6 +13,7 @@ Shape suffixes: T time steps, F features.
 """
 
 import json
+import mmap
 import os
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
@@ -32,6 +33,7 @@ from textmsa.preparation import PREPARATION, STATISTICS, ExplainerSpec, FeatureS
 from textmsa.types import Clip, Explanation, FeatureSequence, Observation, Sample
 
 ROWS_PER_BATCH = 64  # about 6 MB of features; what is in memory while writing
+MAPPED_AROUND = 1 << 18  # bytes that the system may map on either side of what is read
 MANIFEST = "manifest.json"
 DATA_FILE = "clips.arrow"
 
@@ -103,13 +105,16 @@ class Store:
     """
 
     def __init__(self, path: Path, manifest: Manifest, statistics: Statistics) -> None:
-        from datasets import Dataset
+        import pyarrow as pa
 
         self.path = path
         self.manifest = manifest
         self.statistics = statistics
-        dataset = Dataset.from_file(str(path / manifest.data / DATA_FILE))
-        table = dataset.data.table
+        with (path / manifest.data / DATA_FILE).open("rb") as stream:
+            self._map = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+        mapped = pa.py_buffer(self._map)
+        self._address: int = mapped.address
+        table = pa.ipc.open_stream(mapped).read_all()
         starts = np.cumsum([0, *(len(chunk) for chunk in table.column("id").chunks)])
         self._starts: list[int] = starts.tolist()
         self._chunks = {name: table.column(name).chunks for name in table.column_names}
@@ -214,7 +219,20 @@ class Store:
         if not column[row].is_valid:
             return None
         start, end = column.offsets[row].as_py(), column.offsets[row + 1].as_py()
-        return np.array(column.values.slice(start, end - start).to_numpy(zero_copy_only=True))
+        mapped = column.values.slice(start, end - start).to_numpy(zero_copy_only=True)
+        copied = np.array(mapped)
+        self._release(mapped.ctypes.data - self._address, mapped.nbytes)
+        return copied
+
+    def _release(self, offset: int, size: int) -> None:
+        """Unmap what was copied: the file's pages stay cached, but do not count as this process' memory.
+
+        Without it a process that goes through the store would seem to hold all of it.
+        """
+        first = max(0, offset - MAPPED_AROUND) // mmap.PAGESIZE * mmap.PAGESIZE
+        end = min(len(self._map), offset + size + MAPPED_AROUND)
+        if hasattr(mmap, "MADV_DONTNEED"):
+            self._map.madvise(mmap.MADV_DONTNEED, first, end - first)
 
     def column(self, name: str) -> list[Any]:
         """All values of a column of plain values, features not read."""

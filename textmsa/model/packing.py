@@ -105,13 +105,14 @@ def packed_attention(
             query, key, value, attn_mask=attention_mask, dropout_p=dropout, scale=scaling
         )
         return x.transpose(1, 2).contiguous(), None
-    parts, start = [], 0
-    for texts, length in packing.groups:
-        group = slice(start, start + texts * length)
-        q, k, v = (x[0, :, group].unflatten(1, (texts, length)).transpose(0, 1) for x in (query, key, value))
+    # Split, not sliced: the gradient of a slice is a whole row of zeros for each group.
+    sizes = [texts * length for texts, length in packing.groups]
+    groups = zip(packing.groups, *(x[0].split(sizes, dim=1) for x in (query, key, value)), strict=True)
+    parts = []
+    for (texts, length), *inputs in groups:
+        q, k, v = (x.unflatten(1, (texts, length)).transpose(0, 1) for x in inputs)
         x = functional.scaled_dot_product_attention(q, k, v, dropout_p=dropout, scale=scaling)  # (texts, H, length, S)
         parts.append(x.transpose(1, 2).flatten(0, 1))
-        start += texts * length
     return torch.cat(parts)[None], None
 
 
