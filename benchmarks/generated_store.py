@@ -97,5 +97,6 @@ def _clips(
             sequences[name] = FeatureSequence(values, np.arange(steps) / 10 + 0.05, specs[name].names)
         label = float(np.clip(means["audio"] + 0.5 * means["video"], -3, 3))
         clip = Clip(f"v{i // 10}$_${i}", folder / f"Raw/v{i // 10}/{i}.mp4", text(), label, split, f"v{i // 10}")
-        seen = Observation(clip.path, clip.transcript, max(s for s, _ in shapes.values()) / 10, **sequences, missing={})
+        duration = max(steps for steps, _ in shapes.values()) / 10
+        seen = Observation(clip.path, clip.transcript, duration, sequences["audio"], sequences["video"])
         yield StoredClip(Sample(clip, seen, Explanation(text(), text(), None, text(), None, {})))

@@ -255,7 +255,7 @@ class _Split:
             }
             missing = {} if transcript or "transcript" in pieces else {"text": "no text in the file"}
             missing |= {m: "all zeros in the file" for m, s in sequences.items() if without_padding(s) is None}
-            seen = Observation(clip.path, transcript, None, **sequences, missing=missing)
+            seen = Observation(clip.path, transcript, None, sequences["audio"], sequences["video"], missing)
             told = {field: self._text(key, i) for field, key in EXPLANATIONS.items()}
             explanation = Explanation(**told, provenance={"explainer": CONVERTED})
             yield Sample(clip, seen, explanation, pieces)

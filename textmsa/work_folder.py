@@ -185,7 +185,7 @@ class WorkFolder:
         else:
             with np.load(self.record(clip), allow_pickle=False) as arrays:
                 missing = json.loads(str(arrays["about"]))["missing"]
-        return observation_of(clip, 0.0, None, None, missing).missing
+        return observation_of(clip, 0.0, None, None, missing, None).missing
 
     def explanation_source(self, clip: Clip, statistics_sha256: str) -> str:
         """A key of all that an explanation depends on; no label is among it."""
