@@ -35,7 +35,7 @@ def write_report(path: Path, *, run: Path, store: Path, evaluation: Evaluation) 
         f"<h1>TEXT on {html.escape(data.manifest.corpus)}</h1>",
         f"<p>{_verdict(evaluation)}</p>",
         _table(evaluation),
-        "<h2>Learning</h2>"
+        "<h2>Learning</h2><p><small>A line for each seed.</small></p>"
         + _picture(_learning_curve([json.loads((m.path / HISTORY).read_text()) for m in opened.members])),
         "<h2>Predicted against true</h2>" + _picture(_scatter(scored, true_N, data.manifest.score_range)),
         "<h2>Gates and experts</h2>" + _picture(_gates_and_experts(scored)),
@@ -81,8 +81,20 @@ def _table(evaluation: Evaluation) -> str:
     )
     return (
         f"<table><tr><th>{evaluation.split}, {evaluation.clips} clips</th><th>MAE</th><th>corr</th></tr>{cells}{floors}"
-        "</table><p><small>A floor is the best MAE of any predictor that knows the named causes exactly.</small></p>"
+        f"</table>{_spread(evaluation)}<p><small>A floor is the best MAE of any predictor that knows the named causes exactly.</small></p>"
     )
+
+
+def _spread(evaluation: Evaluation) -> str:
+    """What one seed's network reaches; nothing where one seed was trained."""
+    rows = list(evaluation.by_seed.values())
+    if len(rows) < 2:
+        return ""
+    told = []
+    for name, label in (("mae", "MAE"), ("corr", "corr")):
+        values = [row[name] for row in rows]
+        told.append(f"{label} {np.mean(values):.3f} ± {np.std(values, ddof=1):.3f}")
+    return f"<p>One seed's network: {', '.join(told)} (mean and standard deviation over {len(rows)} seeds).</p>"
 
 
 def _number(value: float) -> str:
