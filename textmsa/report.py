@@ -81,7 +81,8 @@ def _table(evaluation: Evaluation) -> str:
     )
     return (
         f"<table><tr><th>{evaluation.split}, {evaluation.clips} clips</th><th>MAE</th><th>corr</th></tr>{cells}{floors}"
-        f"</table>{_spread(evaluation)}<p><small>A floor is the best MAE of any predictor that knows the named causes exactly.</small></p>"
+        f"</table>{_spread(evaluation)}"
+        "<p><small>A floor is the best MAE of any predictor that knows the named causes exactly.</small></p>"
     )
 
 
