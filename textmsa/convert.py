@@ -168,7 +168,7 @@ def _of_table(file: Path) -> _Content:
     absent = dict.fromkeys(COLUMN_OF, "a table of transcripts")
     samples = [
         Sample(clip, Observation(clip.path, clip.transcript, None, None, None, missing=dict(absent)), Explanation())
-        for clip in read_corpus(file.parent).clips
+        for clip in read_corpus(file.parent, layout="textmsa.corpora:MmsaTranscripts").clips
     ]
     nothing = FeatureSpec(CONVERTED, __version__, ())
     return _Content(samples, dict.fromkeys(COLUMN_OF, nothing), dict.fromkeys(COLUMN_OF, 0))

@@ -97,6 +97,7 @@ class MmsaCorpus:
     """The MMSA layout: `label.csv` and `Raw/<video_id>/<clip_id>.<extension>`; ids are text, zeros kept."""
 
     name = "mmsa"
+    needs_media = True
 
     def read(self, folder: Path, *, score_range: ScoreRange | None) -> Corpus:
         """Read and check `label.csv`; see `read_corpus`."""
@@ -108,12 +109,19 @@ class MmsaCorpus:
         labels = _labels(table, rows)
         chosen, source = _choose_range(table, rows, labels, described, score_range)
         clips = tuple(_clips(folder, table, rows, labels))
-        if not any(os.path.isfile(clip.path) for clip in clips):
+        if self.needs_media and not any(os.path.isfile(clip.path) for clip in clips):
             raise UserError(
                 f"{folder / 'Raw'}: holds none of the {len(clips)} media files of label.csv; the first should be "
                 f"{clips[0].path.relative_to(folder)}"
             )
         return Corpus(str(described.get("name", folder.name)), folder, clips, chosen, source)
+
+
+class MmsaTranscripts(MmsaCorpus):
+    """The same `label.csv` for its transcripts and labels alone; there need be no media."""
+
+    name = "mmsa_transcripts"
+    needs_media = False
 
 
 def _read_description(path: Path) -> dict[str, Any]:
