@@ -38,8 +38,8 @@ def main() -> None:
     lines = [HEADER]
     for name in options.only:
         lines += [row.line() for row in parts[name]()]
-    table = "\n".join(lines) + f"\n\n{machine()}\n"
-    (options.out / "table.md").write_text(table)
+        table = "\n".join(lines) + f"\n\n{machine()}\n"
+        (options.out / "table.md").write_text(table)  # after each part, so that a stop keeps what was measured
     print("\n" + table)
 
 

@@ -61,7 +61,7 @@ def test_an_int8_encoder_drifts_little_and_leaves_the_network_alone(parts):
 
 def test_the_drift_is_told_against_the_scores_in_fp32(parts):
     store, model, collator = parts
-    info = SimpleNamespace(score_range=(-3.0, 3.0))
+    info = SimpleNamespace(score_range=(-3.0, 3.0), seeds=[])
     run = Run(store.path, info, SimpleNamespace(statistics=store.statistics))  # type: ignore[arg-type]
     run.model, run.collator = model, collator
     indices = store.indices("test")
