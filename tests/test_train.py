@@ -124,6 +124,14 @@ def test_the_papers_schedule_trains_a_whole_run(store, encoder, tmp_path):
     assert share(1999) < 0.01
 
 
+def test_workers_that_read_ahead_change_nothing(store, encoder, tmp_path):
+    infos = [
+        train(recipe_of(encoder, epochs=1, data_workers=n), data=store.path, out=tmp_path / str(n), device="cpu").info
+        for n in (0, 1)
+    ]
+    assert infos[0].valid["mae"] == pytest.approx(infos[1].valid["mae"], abs=1e-4)
+
+
 def test_bf16_trains_on_the_cpu_too(store, encoder, tmp_path):
     info = train(recipe_of(encoder, epochs=1), data=store.path, out=tmp_path / "r", device="cpu", precision="bf16").info
     assert info.precision == "bf16"

@@ -116,6 +116,8 @@ class TrainingConfig:
     modality_dropout: float = 0.0
     """While training, each modality and each explanation of a clip is left out with this probability; one modality
     always stays."""
+    data_workers: int = 0
+    """Processes that read ahead while a step computes: for stores that do not fit into memory, 1 or 2."""
     max_grad_norm: float = 1.0
     """Gradients are clipped to this norm."""
     seed: int = 0

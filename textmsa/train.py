@@ -167,6 +167,8 @@ def check_recipe(recipe: Recipe) -> None:
         raise UserError(
             f"inputs.modalities {list(recipe.inputs.modalities)}: give some of text, audio, video, each once"
         )
+    if training.data_workers < 0:
+        raise UserError(f"training.data_workers {training.data_workers}: must be at least 0")
     if not 0 <= training.modality_dropout < 1:
         raise UserError(f"training.modality_dropout {training.modality_dropout}: give a rate from 0 to below 1")
     if training.learning_rate <= 0:
@@ -443,6 +445,8 @@ def _trainer(
         remove_unused_columns=False,
         label_names=["labels"],
         disable_tqdm=True,
+        dataloader_num_workers=training.data_workers,
+        dataloader_persistent_workers=training.data_workers > 0,
         dataloader_pin_memory=device != "cpu",
         log_level="error",
     )
@@ -457,7 +461,7 @@ def _trainer(
         args=arguments,
         train_dataset=splits["train"],
         eval_dataset=splits["valid"],
-        data_collator=lambda examples: as_inputs(collator(examples)),
+        data_collator=Inputs(collator),
         compute_metrics=valid_metrics,
     )
     trainer.remove_callback(PrinterCallback)
@@ -467,8 +471,15 @@ def _trainer(
     return trainer
 
 
-def as_inputs(batch: Any) -> dict[str, Any]:
-    """A batch as the Trainer passes it on: labels for its bookkeeping, the batch for the network."""
-    if batch.label_B is None:
-        raise UserError(f"clips without a label cannot be trained on: {', '.join(batch.ids[:3])}")
-    return {"labels": batch.label_B, "batch": batch}
+@dataclass(frozen=True)
+class Inputs:
+    """Examples -> what the Trainer passes on: labels for its bookkeeping, the batch for the network."""
+
+    collator: "Collator"
+
+    def __call__(self, examples: Any) -> dict[str, Any]:
+        """Raises UserError for clips without a label."""
+        batch = self.collator(examples)
+        if batch.label_B is None:
+            raise UserError(f"clips without a label cannot be trained on: {', '.join(batch.ids[:3])}")
+        return {"labels": batch.label_B, "batch": batch}
