@@ -1,13 +1,16 @@
 """Small networks and random batches for the tests of the network."""
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import torch
 from transformers import BertConfig, BertModel
 
 from textmsa.batch import Batch, Steps, Tokens
+from textmsa.config import InputConfig, ModelConfig, Recipe, TrainingConfig
 from textmsa.model import TextMsaConfig, TextMsaModel
+from textmsa.model.text_encoder import load_encoder
 
 AUDIO_SIZE, VIDEO_SIZE, VOCABULARY = 6, 9, 60
 STREAMS = ("text", "audio", "video", "audio_explanation", "video_explanation")
@@ -39,6 +42,20 @@ def tiny_bert(layers: int, size: int = 16) -> BertModel:
         max_position_embeddings=64,
     )
     return BertModel(config)
+
+
+def save_tiny_encoder(folder: Path, layers: int = 1) -> Path:
+    """A folder that `model.text_encoder` can name."""
+    tiny_bert(layers).save_pretrained(folder)
+    load_encoder("minilm")[1].save_pretrained(folder)
+    return folder
+
+
+def small_recipe(encoder: Path, inputs: InputConfig | None = None, **training: Any) -> Recipe:
+    """A recipe that trains in a second: one epoch, frozen encoder."""
+    model = ModelConfig(text_encoder=str(encoder), hidden_size=16, num_layers=1, num_heads=2, head_size=8)
+    options = TrainingConfig(epochs=1, batch_size=16, encoder_trainable="none")
+    return Recipe(model, inputs or InputConfig(), replace(options, **training))
 
 
 def tiny_config(**changes) -> TextMsaConfig:

@@ -5,13 +5,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from network_fixtures import tiny_bert
+from network_fixtures import save_tiny_encoder, small_recipe
 
 from benchmarks.generated_store import generate_store
 from textmsa.ablate import FULL, ROWS, ablate, changed, choose_rows
 from textmsa.cli import main
-from textmsa.config import ModelConfig, Recipe, TrainingConfig
-from textmsa.model.text_encoder import load_encoder
+from textmsa.config import Recipe
 from textmsa.store import Store
 from textmsa.train import train
 
@@ -23,11 +22,7 @@ def store(tmp_path_factory) -> Store:
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory) -> Recipe:
-    folder = tmp_path_factory.mktemp("encoder")
-    tiny_bert(1).save_pretrained(folder)
-    load_encoder("minilm")[1].save_pretrained(folder)
-    model = ModelConfig(text_encoder=str(folder), hidden_size=16, num_layers=1, num_heads=2, head_size=8)
-    return Recipe(model, training=TrainingConfig(epochs=1, batch_size=16, encoder_trainable="none"))
+    return small_recipe(save_tiny_encoder(tmp_path_factory.mktemp("encoder")))
 
 
 @pytest.mark.parametrize("name", [name for name in ROWS if name not in (FULL, "timeless")])

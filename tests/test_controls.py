@@ -8,15 +8,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from network_fixtures import tiny_bert
+from network_fixtures import save_tiny_encoder, small_recipe
 
 from benchmarks.generated_store import generate_store
 from textmsa.batch import Example, texts_of
 from textmsa.cli import main
-from textmsa.config import InputConfig, ModelConfig, Recipe, TrainingConfig
+from textmsa.config import InputConfig
 from textmsa.controls import controlled, drop_modalities, partners
 from textmsa.errors import UserError
-from textmsa.model.text_encoder import load_encoder
 from textmsa.preparation import Preparation
 from textmsa.robustness import parse_rates
 from textmsa.run import Run
@@ -31,16 +30,7 @@ def store(tmp_path_factory) -> Store:
 
 @pytest.fixture(scope="module")
 def encoder(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("encoder")
-    tiny_bert(1).save_pretrained(folder)
-    load_encoder("minilm")[1].save_pretrained(folder)
-    return folder
-
-
-def recipe(encoder: Path, inputs: InputConfig | None = None, **training) -> Recipe:
-    model = ModelConfig(text_encoder=str(encoder), hidden_size=16, num_layers=1, num_heads=2, head_size=8)
-    options = TrainingConfig(epochs=1, batch_size=16, encoder_trainable="none")
-    return Recipe(model, inputs or InputConfig(), replace(options, **training))
+    return save_tiny_encoder(tmp_path_factory.mktemp("encoder"))
 
 
 def view(store: Store, **inputs):
@@ -109,7 +99,7 @@ def test_texts_to_encode_are_those_of_the_view(store):
 )
 def test_a_run_reads_in_evaluation_what_it_read_in_training(store, encoder, tmp_path, inputs):
     out = tmp_path / "run"
-    info = train(recipe(encoder, inputs), data=store.path, out=out, device="cpu").info
+    info = train(small_recipe(encoder, inputs), data=store.path, out=out, device="cpu").info
     run = Run.open(out)
     scored = run.score(store, store.indices("valid"))
     assert np.abs(scored.score_N - store.labels("valid")).mean() == pytest.approx(info.valid["mae"], abs=1e-4)
@@ -145,8 +135,10 @@ def test_modality_dropout_leaves_one_modality_and_its_rate_holds():
 
 
 def test_modality_dropout_acts_in_training_only(store, encoder, tmp_path):
-    kept = train(recipe(encoder), data=store.path, out=tmp_path / "kept", device="cpu").info
-    thinned = train(recipe(encoder, modality_dropout=0.4), data=store.path, out=tmp_path / "thin", device="cpu").info
+    kept = train(small_recipe(encoder), data=store.path, out=tmp_path / "kept", device="cpu").info
+    thinned = train(
+        small_recipe(encoder, modality_dropout=0.4), data=store.path, out=tmp_path / "thin", device="cpu"
+    ).info
     assert thinned.valid["mae"] != kept.valid["mae"]
     scored = Run.open(tmp_path / "thin").score(store, store.indices("valid"))
     assert (scored.gates_NM > 0).all()
@@ -154,7 +146,7 @@ def test_modality_dropout_acts_in_training_only(store, encoder, tmp_path):
 
 def test_the_robustness_curve_is_written_and_drawn(store, encoder, tmp_path, capsys):
     out = tmp_path / "run"
-    train(recipe(encoder), data=store.path, out=out, device="cpu")
+    train(small_recipe(encoder), data=store.path, out=out, device="cpu")
     options = ["--data", str(store.path), "--no-baselines", "--missing-rate", "0.0:0.9:0.3"]
     assert main(["evaluate", str(out), *options]) == 0
     rows = list(csv.DictReader((out / "evaluation-test" / "robustness.csv").open()))
@@ -190,4 +182,4 @@ def test_other_rates_are_refused(given):
 )
 def test_values_that_leave_nothing_are_refused(store, encoder, tmp_path, inputs, training, message):
     with pytest.raises(UserError, match=message):
-        train(recipe(encoder, inputs, **training), data=store.path, out=tmp_path / "run", device="cpu")
+        train(small_recipe(encoder, inputs, **training), data=store.path, out=tmp_path / "run", device="cpu")

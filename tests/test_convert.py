@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from network_fixtures import tiny_bert
+from network_fixtures import save_tiny_encoder, small_recipe
 
 from benchmarks.generated_store import generate_store
 from textmsa.batch import Collator, SampleDataset, without_padding
 from textmsa.cli import main
-from textmsa.config import InputConfig, ModelConfig, Recipe, TrainingConfig
+from textmsa.config import InputConfig, Recipe
 from textmsa.convert import convert, export
 from textmsa.errors import UserError
 from textmsa.evaluate import evaluate
@@ -210,11 +210,8 @@ def test_bad_files_are_refused_in_a_line_and_leave_nothing(tmp_path, capsys, kin
 
 def recipe(folder: Path, **inputs) -> Recipe:
     if not folder.exists():
-        tiny_bert(1).save_pretrained(folder)
-        load_encoder("minilm")[1].save_pretrained(folder)
-    model = ModelConfig(text_encoder=str(folder), hidden_size=16, num_layers=1, num_heads=2, head_size=8)
-    options = InputConfig(**({"text_input": "transcript"} | inputs))
-    return Recipe(model, options, TrainingConfig(epochs=1, encoder_trainable="none"))
+        save_tiny_encoder(folder)
+    return small_recipe(folder, replace(InputConfig(text_input="transcript"), **inputs))
 
 
 @pytest.mark.parametrize("pieces", ["given", "tokenize"])

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from network_fixtures import tiny_bert
+from network_fixtures import save_tiny_encoder
 
 from benchmarks.generated_store import generate_store
 from textmsa.config import ModelConfig, Recipe, TrainingConfig
@@ -35,10 +35,7 @@ def store(tmp_path_factory) -> Store:
 @pytest.fixture(scope="module")
 def encoder(tmp_path_factory) -> Path:
     """A folder with a tiny text encoder."""
-    folder = tmp_path_factory.mktemp("encoder")
-    tiny_bert(LAYERS).save_pretrained(folder)
-    load_encoder("minilm")[1].save_pretrained(folder)
-    return folder
+    return save_tiny_encoder(tmp_path_factory.mktemp("encoder"), LAYERS)
 
 
 def recipe_of(encoder: Path, **training) -> Recipe:
