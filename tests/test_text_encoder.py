@@ -11,6 +11,7 @@ from transformers import AutoConfig, AutoModel
 from textmsa import encoded_texts
 from textmsa.batch import States, Tokens
 from textmsa.encoded_texts import INDEX, STATES, EncodedTexts, frozen_key
+from textmsa.model import text_encoder
 from textmsa.model.packing import PACKABLE, pack, packable
 from textmsa.model.text_encoder import encode_together, first_layers, load_encoder, run_layers
 from textmsa.train import add_lora, merge_lora
@@ -95,12 +96,24 @@ def test_a_batch_whose_texts_are_all_empty_needs_no_encoder():
     assert encode_together(tiny_encoder(), {"a": absent})["a"].abs().max() == 0
 
 
-def test_an_encoder_that_cannot_be_packed_is_padded():
+def test_an_encoder_that_cannot_be_packed_takes_texts_of_like_length_together(monkeypatch):
     encoder, tokens = tiny_encoder("mpnet"), some_texts()
-    expected = plain(encoder, tokens)
     assert not packable(encoder)
-    got = encode_together(encoder, {"a": tokens})["a"]
-    assert torch.allclose(got[tokens.mask_BL], expected[tokens.mask_BL], atol=1e-5)
+    widths = []
+    encoder.register_forward_pre_hook(
+        lambda _, args, inputs: widths.append(inputs["input_ids"].shape[1]), with_kwargs=True
+    )
+    expected = plain(encoder, tokens)[tokens.mask_BL]
+    expected_gradients = torch.autograd.grad(expected.square().sum(), list(encoder.encoder.parameters()))
+    monkeypatch.setattr(text_encoder, "TEXTS_A_GROUP", 2)
+    got = encode_together(encoder, {"a": tokens})["a"][tokens.mask_BL]
+    assert torch.allclose(got, expected, atol=1e-5)
+    gradients = torch.autograd.grad(got.square().sum(), list(encoder.encoder.parameters()))
+    for gradient, other in zip(gradients, expected_gradients, strict=True):
+        assert torch.allclose(gradient, other, atol=1e-3)
+    whole, *groups = widths
+    assert groups == sorted(groups)
+    assert groups[0] < whole
 
 
 @pytest.mark.parametrize("unpadded", [True, False])

