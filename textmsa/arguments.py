@@ -131,10 +131,18 @@ def _flag(name: str) -> str:
 
 def _refuse_unknown_options(argv: list[str], parser: _Parser) -> None:
     known = [option for action in parser._actions for option in action.option_strings]
+    open_ended = [option for action in parser._actions if _is_dict(action) for option in action.option_strings]
     for argument in argv:
         option = argument.partition("=")[0]
+        if option.partition(".")[0] in open_ended:
+            continue
         if argument.startswith("--") and option not in known:
             raise UserError(f"unknown option {option}{_nearest(option, known)} (see {parser.prog} --help)")
+
+
+def _is_dict(action: Any) -> bool:
+    """Whether it takes `--options.key value` with any key."""
+    return "dict" in str(getattr(action, "_typehint", ""))
 
 
 def _split_recipe(argv: list[str], parser: _Parser) -> tuple[Path, list[str]]:

@@ -151,14 +151,14 @@ class Preparation:
             explainer=self.build_explainer(),
         )
 
-    def build_explainer(self) -> Explainer:
-        """Make the explainer; UserError where it does not know one of the options."""
+    def build_explainer(self, passing: dict[str, Any] | None = None) -> Explainer:
+        """Make the explainer, with options that are not recorded; UserError where it does not know one of them."""
         class_ = seams.load(seams.EXPLAINERS, self.explainer.explainer, what="explainer")
         if class_.needs_statistics and self.statistics is None:
             raise UserError(f"explainer {self.explainer.explainer!r} needs statistics: finish textmsa prepare first")
         given = (self.statistics.explainer,) if class_.needs_statistics and self.statistics else ()
         try:
-            built: Explainer = class_(*given, **self.explainer.options)
+            built: Explainer = class_(*given, **self.explainer.options, **(passing or {}))
         except TypeError as error:
             raise UserError(
                 f"explainer {self.explainer.explainer!r} cannot be built with the options "

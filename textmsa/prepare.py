@@ -13,13 +13,17 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from textmsa import seams
 from textmsa.atomic import UNFINISHED, write_text
 from textmsa.corpora import Corpus, read_corpus
 from textmsa.errors import UserError
+from textmsa.explain import explain_each
+from textmsa.explain.precomputed import read_bytes
 from textmsa.feature_statistics import Statistics, modality_statistics
 from textmsa.preparation import PREPARATION, STATISTICS, Preparation
 from textmsa.progress import track
@@ -85,6 +89,8 @@ def prepare(
     audio: str = "librosa",
     video: str = "mediapipe",
     explainer: str = "measured",
+    explainer_options: dict[str, Any] | None = None,
+    explanations: Path | None = None,
     no_times: bool = False,
     workers: int = 2,
     layout: str = "mmsa",
@@ -106,8 +112,12 @@ def prepare(
         Video features: a name, or "module:Class".
     explainer
         Who writes the explanations: a name, or "module:Class".
+    explainer_options
+        Options of the explainer: --explainer-options.model NAME --explainer-options.language en ...
+    explanations
+        File that the explainer "precomputed" reads: of textmsa explain, or EMER-fine's table.
     no_times
-        Leave out of the explanations when something happens.
+        Leave out of the measured explanations when something happens.
     workers
         Processes that decode and measure.
     layout
@@ -116,14 +126,30 @@ def prepare(
     if workers < 1:
         raise UserError(f"--workers {workers}: give 1 or more")
     read = read_corpus(Path(corpus), layout=layout)
-    options = {"times": False} if no_times else {}
-    preparation = Preparation.installed(audio=audio, video=video, explainer=explainer, options=options)
+    options = explaining_options(explainer, explainer_options, explanations, no_times=no_times)
+    lasting, passing = seams.split_options(seams.EXPLAINERS, explainer, options, what="explainer")
+    preparation = Preparation.installed(audio=audio, video=video, explainer=explainer, options=lasting)
     out = Path(out)
     _check_place(out)
     with _locked(out):
-        result = _Job(read, out, _declare(out, preparation), workers).run()
+        result = _Job(read, out, _declare(out, preparation), workers, passing).run()
     print(result)
     return result
+
+
+def explaining_options(
+    explainer: str, given: dict[str, Any] | None, explanations: Path | None = None, *, no_times: bool = False
+) -> dict[str, Any]:
+    """All options of the explainer, as they are recorded; UserError where two of them do not go together."""
+    options = dict(given or {})
+    if (explanations is not None) != (explainer == "precomputed"):
+        raise UserError("--explainer precomputed and --explanations FILE go together")
+    if explanations is not None:
+        options |= {
+            "explanations": str(Path(explanations).resolve()),
+            "sha256": sha256(read_bytes(explanations)).hexdigest(),
+        }
+    return options | ({"times": False} if no_times else {})
 
 
 def _check_place(out: Path) -> None:
@@ -166,8 +192,11 @@ def _declare(out: Path, preparation: Preparation) -> Preparation:
 class _Job:
     """One run of `prepare`, stage by stage."""
 
-    def __init__(self, corpus: Corpus, out: Path, preparation: Preparation, workers: int) -> None:
+    def __init__(
+        self, corpus: Corpus, out: Path, preparation: Preparation, workers: int, passing: dict[str, Any]
+    ) -> None:
         self.corpus, self.out, self.preparation, self.workers = corpus, out, preparation, workers
+        self.passing = passing
         self.finished = Store.open(out) if (out / MANIFEST).is_file() else None
         _clear_leftovers(out)
         self.work = WorkFolder(out / WORK, preparation, self.finished)
@@ -256,23 +285,23 @@ class _Job:
         todo = [clip for clip in clips if (clip.id, keys[clip.id]) not in self.work.explained]
         if not todo:
             return 0
-        explainer = replace(self.preparation, statistics=statistics).build_explainer()
+        explainer = replace(self.preparation, statistics=statistics).build_explainer(self.passing)
         before = len(self.failures)
-        for clip in track(todo, total=len(clips), label="explaining", done=len(clips) - len(todo)):
-            try:
-                explanation = explainer.explain(self.work.observation(clip))
-            except UserError:
-                raise
-            except Exception as error:
-                reason = " ".join(f"{type(error).__name__}: {error}".split())
-                spec = self.preparation.explainer
-                explanation = Explanation(
-                    provenance={"explainer": spec.explainer, "version": spec.version, "failed": reason}
-                )
+        waiting = ((clip, self.work.observation(clip)) for clip in todo)
+        made = explain_each(explainer, waiting)
+        for clip, told in track(made, total=len(clips), label="explaining", done=len(clips) - len(todo)):
+            if isinstance(told, UserError):
+                raise told
+            explanation = told if isinstance(told, Explanation) else self._failed_explanation(told)
             if "failed" in explanation.provenance:
                 self.failures.append(self._failure(clip, "explanation", str(explanation.provenance["failed"])))
             self.work.add_explanation(clip, keys[clip.id], explanation)
         return len(self.failures) - before
+
+    def _failed_explanation(self, error: Exception) -> Explanation:
+        spec = self.preparation.explainer
+        reason = " ".join(f"{type(error).__name__}: {error}".split())
+        return Explanation(provenance={"explainer": spec.explainer, "version": spec.version, "failed": reason})
 
     def _rows(self, clips: list[Clip], statistics: Statistics) -> Iterator[StoredClip]:
         for clip in clips:

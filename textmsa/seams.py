@@ -18,7 +18,12 @@ VIDEO_EXTRACTORS = {
     "mediapipe": "textmsa.features.video_mediapipe:MediapipeVideo",
     "openface": "textmsa.features.video_openface:OpenfaceVideo",
 }
-EXPLAINERS = {"measured": "textmsa.explain.measured:MeasuredExplainer"}
+EXPLAINERS = {
+    "measured": "textmsa.explain.measured:MeasuredExplainer",
+    "chat_endpoint": "textmsa.explain.chat_endpoint:ChatEndpointExplainer",
+    "precomputed": "textmsa.explain.precomputed:PrecomputedExplainer",
+}
+LANGUAGE_MODELS = {"chat_endpoint": "textmsa.explain.chat_endpoint:ChatEndpoint"}
 TEMPORAL_ALIGNMENTS = {
     "gated_conv": "textmsa.model.temporal_alignment:GatedConvAlignment",
     "none": "textmsa.model.temporal_alignment:NoAlignment",
@@ -44,3 +49,15 @@ def load(table: dict[str, str], name: str, *, what: str) -> Any:
         raise UserError(f"{what} {name!r}: there is no module {module!r}") from error
     except AttributeError as error:
         raise UserError(f"{what} {name!r}: {module!r} has no {attribute!r}") from error
+
+
+def split_options(
+    table: dict[str, str], name: str, options: dict[str, Any], *, what: str
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """(options that decide what comes out, options that only decide how it is got, such as how many at a time).
+
+    The class tells the latter by an attribute `passing_options`, names; those of a refiner begin with `refiner_`.
+    """
+    names = set(getattr(load(table, name, what=what), "passing_options", ()))
+    passing = {key: value for key, value in options.items() if key.removeprefix("refiner_") in names}
+    return {key: value for key, value in options.items() if key not in passing}, passing

@@ -1,9 +1,13 @@
 """Explanations: what voice and face express, in words. One file per explainer."""
 
-from collections.abc import Sequence
-from typing import Any, ClassVar, Protocol
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from itertools import islice
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from textmsa.types import Explanation, Observation
+
+K = TypeVar("K")
 
 
 class Explainer(Protocol):
@@ -11,7 +15,8 @@ class Explainer(Protocol):
 
     Where `needs_statistics` is true it is built as `Class(statistics, **options)`, with what `Class.fit` found
     on the training split, and as `Class(**options)` otherwise. Options come from the command line:
-    `times=False` for `--no-times`, nothing by default. Raise the version whenever the words change.
+    `times=False` for `--no-times`, nothing by default. Raise the version whenever the words change. One that waits
+    for others may have an attribute `concurrency`: `explain` is then called from so many threads at once.
     """
 
     name: str
@@ -29,3 +34,34 @@ class Explainer(Protocol):
     def explain(self, observation: Observation) -> Explanation:
         """The explanation of one clip: of this observation only. Labels are out of reach."""
         ...
+
+
+def explain_each(
+    explainer: Explainer, observations: Iterable[tuple[K, Observation]]
+) -> Iterator[tuple[K, Explanation | Exception]]:
+    """(key, explanation, or what was raised), as they come; no more observations are held than are worked on."""
+    threads = max(1, int(getattr(explainer, "concurrency", 1)))
+    if threads == 1:
+        for key, observation in observations:
+            yield key, _explanation_or_error(explainer, observation)
+        return
+    source = iter(observations)
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="explain")
+    try:
+        keys: dict[Future[Explanation | Exception], K] = {}
+        while True:
+            for key, observation in islice(source, threads - len(keys)):
+                keys[pool.submit(_explanation_or_error, explainer, observation)] = key
+            if not keys:
+                return
+            for future in wait(keys, return_when=FIRST_COMPLETED).done:
+                yield keys.pop(future), future.result()
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _explanation_or_error(explainer: Explainer, observation: Observation) -> Explanation | Exception:
+    try:
+        return explainer.explain(observation)
+    except Exception as error:
+        return error

@@ -1,0 +1,62 @@
+"""Answers that were got once are never asked for, or paid, again: not after a kill, and not from another store."""
+
+import json
+import os
+import sqlite3
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from textmsa.errors import UserError
+
+
+def default_cache() -> Path:
+    """`$TEXTMSA_CACHE`, else textmsa in the user's cache folder."""
+    if given := os.environ.get("TEXTMSA_CACHE"):
+        return Path(given)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "textmsa"
+
+
+class AnswerCache:
+    """Key -> answer in one SQLite file; threads and processes may share it."""
+
+    def __init__(self, folder: Path) -> None:
+        self.path = folder / "answers.sqlite"
+        self._guard = threading.Lock()
+        self._asking: dict[str, threading.Lock] = {}
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            self._database = sqlite3.connect(self.path, timeout=60, check_same_thread=False, isolation_level=None)
+            self._database.execute("PRAGMA journal_mode=WAL")
+            self._database.execute("CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, document TEXT NOT NULL)")
+        except (OSError, sqlite3.Error) as error:
+            raise UserError(f"{folder}: answers cannot be kept there ({error}); set TEXTMSA_CACHE") from error
+
+    def get(self, key: str) -> dict[str, Any] | None:
+        """The answer that was kept under a key."""
+        with self._guard:
+            row = self._database.execute("SELECT document FROM answers WHERE key = ?", (key,)).fetchone()
+        return None if row is None else dict(json.loads(row[0]))
+
+    def get_or_make(self, key: str, make: Callable[[], dict[str, Any]]) -> tuple[dict[str, Any], bool]:
+        """(the answer, whether it was there already); what `make` raises is raised, and nothing is kept.
+
+        Threads that want one key at the same time wait for the first of them.
+        """
+        with self._guard:
+            lock = self._asking.setdefault(key, threading.Lock())
+        try:
+            with lock:
+                if (known := self.get(key)) is not None:
+                    return known, True
+                made = make()
+                with self._guard:
+                    self._database.execute(
+                        "INSERT OR REPLACE INTO answers VALUES (?, ?)", (key, json.dumps(made, ensure_ascii=False))
+                    )
+                return made, False
+        finally:
+            with self._guard:
+                if not lock.locked():
+                    self._asking.pop(key, None)

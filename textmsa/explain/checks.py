@@ -1,0 +1,107 @@
+"""What an explanation claims of voice and face, held against what was measured of them.
+
+Only plain claims of size are looked for (loud, slow, high-pitched, smiling ...), and only clear contradictions are
+flagged: the words and thresholds below are ours, chosen by hand.
+"""
+
+import re
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from textmsa.types import Explanation
+
+Verdict = Literal["agrees", "contradicts", "unclear"]
+LARGE, SMALL = 4, 2  # of grades 0 to 6 among the training split's clips
+CLEARLY_LARGE, CLEARLY_SMALL = 5, 1
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Words that say that a fact is large or small."""
+
+    fact: str
+    large: bool
+    words: re.Pattern[str]
+
+
+def _claim(fact: str, large: bool, english: str, chinese: str) -> Claim:
+    return Claim(fact, large, re.compile(rf"\b(?:{english})\b|{chinese}", re.IGNORECASE))
+
+
+AUDIO_CLAIMS = (
+    _claim("loudness", True, r"loud(?:ly|er)?|shout(?:s|ing|ed)?|high volume", "大声|响亮|音量(?:较|很|偏)?[大高]"),
+    _claim(
+        "loudness",
+        False,
+        r"quiet(?:ly|er)?|soft(?:ly|er)?|whisper(?:s|ing|ed)?|low volume",
+        "小声|轻声|低声|音量(?:较|很|偏)?[小低]",
+    ),
+    _claim("rate", True, r"fast(?:er)?|rapid(?:ly)?|quick(?:ly|er)?|hurried(?:ly)?", "语速(?:较|很|偏)?快|急促"),
+    _claim("rate", False, r"slow(?:ly|er)?|unhurried(?:ly)?", "语速(?:较|很|偏)?[慢缓]|缓慢"),
+    _claim("pitch", True, r"high(?:er)?[- ]pitch(?:ed)?|high(?:er)? voice", "音[高调](?:较|很|偏)?高|尖"),
+    _claim("pitch", False, r"low(?:er)?[- ]pitch(?:ed)?|deep(?:er)? voice", "音[高调](?:较|很|偏)?低|低沉"),
+    _claim("pitch_range", True, r"lively|animated|melodic|expressive(?:ly)?", "抑扬顿挫|起伏"),
+    _claim("pitch_range", False, r"monotone|monotonous(?:ly)?|flat(?:ly)?", "平淡|单调|平板"),
+    _claim(
+        "pauses",
+        True,
+        r"many pauses|frequent pauses|long pauses|halting(?:ly)?|hesitant(?:ly)?",
+        "停顿(?:较|很)?多|迟疑",
+    ),
+)
+VIDEO_CLAIMS = (
+    _claim("smile", True, r"smil(?:e|es|ing|ed)|grin(?:s|ning|ned)?", "微笑|笑容|笑着"),
+    _claim("mouth_down", True, r"frown(?:s|ing|ed)?|mouth corners (?:turned )?down", "撇嘴|嘴角下垂"),
+    _claim(
+        "brow_raise",
+        True,
+        r"rais(?:es|ing|ed) (?:the |his |her |their )?(?:eye)?brows?|(?:eye)?brows? raised",
+        "扬眉|挑眉|眉毛上扬",
+    ),
+    _claim("brow_lower", True, r"furrow(?:s|ed|ing)?|knit(?:s|ted)? brows?", "皱眉|眉头紧"),
+)
+NEGATED = re.compile(
+    r"(?:\b(?:not?|never|without|nor|neither|hardly|less|rather than|instead of)\b|n['’]t\b)(?:[ ]+[\w'-]+){0,3}[ ]*$"
+    r"|[没不无未][^，。；]{0,3}$",
+    re.IGNORECASE,
+)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One claim and what was measured."""
+
+    modality: str
+    claim: str
+    """The words."""
+    fact: str
+    grade: int
+    """0 (very low) to 6 (very high) among the training split's clips."""
+    verdict: Verdict
+
+
+def check(explanation: Explanation, grades: dict[str, int]) -> list[dict[str, Any]]:
+    """The claims of the audio and video clues that can be held against `grades`, each fact and side once.
+
+    Parameters
+    ----------
+    explanation
+        Its `audio` and `video` are read.
+    grades
+        Fact -> 0 to 6, from the measured explainer.
+    """
+    found = []
+    for modality, claims in (("audio", AUDIO_CLAIMS), ("video", VIDEO_CLAIMS)):
+        text = getattr(explanation, modality) or ""
+        for claim in claims:
+            words = next((m for m in claim.words.finditer(text) if not NEGATED.search(text[: m.start()])), None)
+            if words is not None and claim.fact in grades:
+                grade = grades[claim.fact]
+                found.append(asdict(Check(modality, words.group(), claim.fact, grade, _verdict(claim.large, grade))))
+    return found
+
+
+def _verdict(large: bool, grade: int) -> Verdict:
+    if grade >= LARGE if large else grade <= SMALL:
+        return "agrees"
+    return "contradicts" if (grade <= CLEARLY_SMALL if large else grade >= CLEARLY_LARGE) else "unclear"
