@@ -26,6 +26,7 @@ COMMANDS = {
     "train": Command("textmsa.train:train", "recipe + store -> a trained model in a run folder"),
     "evaluate": Command("textmsa.evaluate:evaluate", "run + store -> metrics beside baselines and floors"),
     "predict": Command("textmsa.predict:predict", "a clip -> score, explanations, gates, experts"),
+    "zero-shot": Command("textmsa.zero_shot:zero_shot", "a language model's own scores, as a baseline"),
     "ablate": Command("textmsa.ablate:ablate", "a recipe with one change at a time -> one table with intervals"),
     "compare": Command("textmsa.compare:compare", "two evaluated runs: interval, permutation and equivalence test"),
     "convert": Command("textmsa.convert:convert", "a published data file (pickle) -> a store"),

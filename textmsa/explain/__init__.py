@@ -1,6 +1,6 @@
 """Explanations: what voice and face express, in words. One file per explainer."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import islice
 from typing import Any, ClassVar, Protocol, TypeVar
@@ -8,6 +8,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 from textmsa.types import Explanation, Observation
 
 K = TypeVar("K")
+R = TypeVar("R")
 
 
 class Explainer(Protocol):
@@ -39,29 +40,34 @@ class Explainer(Protocol):
 def explain_each(
     explainer: Explainer, observations: Iterable[tuple[K, Observation]]
 ) -> Iterator[tuple[K, Explanation | Exception]]:
-    """(key, explanation, or what was raised), as they come; no more observations are held than are worked on."""
-    threads = max(1, int(getattr(explainer, "concurrency", 1)))
-    if threads == 1:
-        for key, observation in observations:
-            yield key, _explanation_or_error(explainer, observation)
+    """(key, explanation, or what was raised), as they come."""
+    return in_threads(explainer.explain, observations, threads=getattr(explainer, "concurrency", 1))
+
+
+def in_threads(
+    work: Callable[[Observation], R], observations: Iterable[tuple[K, Observation]], *, threads: int
+) -> Iterator[tuple[K, R | Exception]]:
+    """(key, what `work` gives or raises), as they come; no more observations are held than are worked on."""
+
+    def outcome(observation: Observation) -> R | Exception:
+        try:
+            return work(observation)
+        except Exception as error:
+            return error
+
+    if threads <= 1:
+        yield from ((key, outcome(observation)) for key, observation in observations)
         return
     source = iter(observations)
     pool = ThreadPoolExecutor(threads, thread_name_prefix="explain")
     try:
-        keys: dict[Future[Explanation | Exception], K] = {}
+        keys: dict[Future[R | Exception], K] = {}
         while True:
             for key, observation in islice(source, threads - len(keys)):
-                keys[pool.submit(_explanation_or_error, explainer, observation)] = key
+                keys[pool.submit(outcome, observation)] = key
             if not keys:
                 return
             for future in wait(keys, return_when=FIRST_COMPLETED).done:
                 yield keys.pop(future), future.result()
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _explanation_or_error(explainer: Explainer, observation: Observation) -> Explanation | Exception:
-    try:
-        return explainer.explain(observation)
-    except Exception as error:
-        return error

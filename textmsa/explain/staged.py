@@ -20,7 +20,7 @@ import numpy as np
 from textmsa import seams
 from textmsa.errors import UnreadableClip, UserError
 from textmsa.explain.answer_cache import AnswerCache, default_cache
-from textmsa.explain.answers import Read, Refused, read_clue, read_conclusion, usable
+from textmsa.explain.answers import THOUGHT, Read, Refused, read_clue, read_conclusion, read_score, usable
 from textmsa.explain.checks import check
 from textmsa.explain.facts import SEMITONES
 from textmsa.explain.language_model import AnswerError, LanguageModel, Question, Turn
@@ -117,6 +117,29 @@ class StagedExplainer:
             told.provenance["checks"] = check(told, grades)
         return told
 
+    def score(self, observation: Observation, score_range: tuple[float, float]) -> tuple[float | None, dict[str, Any]]:
+        """The sentiment that the model itself sees in a clip, and the provenance; None where it gave no usable score.
+
+        It is shown frames and sound in one question, with the transcript, and the measured voice where it is deaf.
+        """
+        low, high = score_range
+        clip = ClipAnswers(self, observation)
+        voice = None
+        if observation.audio is not None and not self.model.hears:
+            facts = MeasuredExplainer.facts(observation)
+            voice = "\n" + voice_facts(facts, self._grades(facts), observation.duration)
+            clip.audio_from = "measured facts"
+        told = clues_text({"audio": voice, "transcript": observation.transcript}, self.language)
+        shows = tuple(
+            modality
+            for modality, able in (("video", self.model.sees), ("audio", self.model.hears))
+            if able and getattr(observation, modality) is not None
+        )
+        ends = f"{low:g}", f"{high:g}"
+        read = read_score(low, high)
+        score = clip.answer("score", "zero_shot", read, shows=shows, clues=told, low=ends[0], high=ends[1])
+        return score, clip.provenance()
+
     def _audio_clue(
         self, clip: "ClipAnswers", observation: Observation, facts: dict[str, float], grades: dict[str, int]
     ) -> str | None:
@@ -180,8 +203,8 @@ class ClipAnswers:
 
     def clue(self, modality: str, name: str, *, by: LanguageModel | None = None, **values: str) -> str | None:
         """A description of one modality; None where it failed, with the reason in `failed`."""
-        shows = name in ("describe_video", "describe_audio")
-        return self.answer(modality, name, read_clue, by=by, shows=modality if shows else None, **values)
+        shows = (modality,) if name in ("describe_video", "describe_audio") else ()
+        return self.answer(modality, name, read_clue, by=by, shows=shows, **values)
 
     def answer(
         self,
@@ -190,7 +213,7 @@ class ClipAnswers:
         read: Read[T],
         *,
         by: LanguageModel | None = None,
-        shows: str | None = None,
+        shows: tuple[str, ...] = (),
         **values: str,
     ) -> T | None:
         """What `read` makes of the answer to the prompt `name`: asked once, and once more where it is unusable."""
@@ -210,7 +233,7 @@ class ClipAnswers:
         record |= {name: value for name, value in known.items() if name != "text"} | {"cached": cached}
         return read(known["text"])
 
-    def _ask(self, model: LanguageModel, text: str, shows: str | None, read: Read[Any]) -> dict[str, Any]:
+    def _ask(self, model: LanguageModel, text: str, shows: tuple[str, ...], read: Read[Any]) -> dict[str, Any]:
         """Ask, and once more where the answer is unusable; what is kept of the usable one."""
         question, frames = self._question(text, shows)
         started, tokens_in, tokens_out = time.monotonic(), 0, 0
@@ -219,7 +242,7 @@ class ClipAnswers:
             answer = model.ask(question, earlier)
             tokens_in, tokens_out = tokens_in + answer.tokens_in, tokens_out + answer.tokens_out
             try:
-                usable(answer, lambda said: read(said))
+                usable(answer, read)
                 break
             except Refused:
                 raise
@@ -239,19 +262,18 @@ class ClipAnswers:
         cost = model.cost(tokens_in, tokens_out)
         return about | ({} if cost is None else {"cost": cost}) | ({"frames": frames} if frames else {})
 
-    def _question(self, text: str, shows: str | None) -> tuple[Question, list[float]]:
-        if shows is None:
+    def _question(self, text: str, shows: tuple[str, ...]) -> tuple[Question, list[float]]:
+        if not shows:
             return Question(text), []
         media = self._decoded()
-        if shows == "audio":
-            if media.waveform_N is None:
-                raise AnswerError(media.missing.get("audio", "the clip has no sound"))
-            return Question(text, waveform_N=media.waveform_N, sample_rate=media.sample_rate), []
-        if media.frames is None:
-            raise AnswerError(media.missing.get("video", "the clip has no video"))
-        chosen = spread(len(media.frames), self.explainer.max_frames)
+        for modality, there in (("video", media.frames), ("audio", media.waveform_N)):
+            if modality in shows and there is None:
+                raise AnswerError(media.missing.get(modality, f"the clip has no {modality}"))
+        chosen = spread(len(media.frames or ()), self.explainer.max_frames) if "video" in shows else []
         times = [round(float(media.frame_times_T[i]), 2) for i in chosen]
-        return Question(text, tuple(media.frames[i] for i in chosen), tuple(times)), times
+        frames = tuple((media.frames or ())[i] for i in chosen)
+        waveform_N = media.waveform_N if "audio" in shows else None
+        return Question(text, frames, tuple(times), waveform_N, media.sample_rate if "audio" in shows else 0), times
 
     def _decoded(self) -> Media:
         if self._media is None:
@@ -259,14 +281,14 @@ class ClipAnswers:
                 self._media = read_media(self.observation.path, fps=self.explainer.fps, sample_rate=SAMPLE_RATE)
         return self._media
 
-    def _key(self, model: LanguageModel, text: str, shows: str | None) -> str:
+    def _key(self, model: LanguageModel, text: str, shows: tuple[str, ...]) -> str:
         """Of all that the answer depends on; the clip's file counts by its content."""
         parts: list[Any] = [model.identity(), text]
-        if shows is not None:
+        if shows:
             if self._content is None:
                 self._content = file_sha256(self.observation.path)
-            parts += [self._content, shows]
-        if shows == "video":
+            parts += [self._content, *shows]
+        if "video" in shows:
             parts += [self.explainer.fps, self.explainer.max_frames]
         return hashlib.sha256(json.dumps(parts, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
@@ -285,7 +307,7 @@ class ClipAnswers:
         }
         if explainer.refiner is not explainer.model:
             made["refiner"] = explainer.refiner.identity()
-        if "audio" in self.stages:
+        if {"audio", "score"} & set(self.stages):
             made["audio_from"] = self.audio_from
         if costs := [stage["cost"] for stage in self.stages.values() if "cost" in stage]:
             made["cost"] = round(sum(costs), 8)
@@ -296,8 +318,6 @@ class ClipAnswers:
 
 def _said(text: str) -> str:
     """An answer without what the model thought aloud."""
-    from textmsa.explain.answers import THOUGHT
-
     return THOUGHT.sub("", text).strip()
 
 
