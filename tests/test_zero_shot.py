@@ -58,7 +58,7 @@ def test_unparsed_answers_are_missing_and_the_rest_has_the_usual_metrics(tmp_pat
         assert len(server.requests) == asked + 3  # the two without a score, one of them with its repair
     content = server.requests[0]["messages"][0]["content"]
     assert {part["type"] for part in content} == {"text", "image_url", "input_audio"}
-    assert "from -3 over 0" in words_of(server.requests[0])
+    assert "from -3 (as negative as can be) over 0" in words_of(server.requests[0])
     assert (result.clips, result.scored, result.exit_code) == (4, 2, 1)
     assert result.missing == {"refused": 1, "wrong JSON": 1}
     labels = [float(row["label"]) for row in rows if row["mode"] == "test"]
