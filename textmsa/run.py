@@ -132,7 +132,8 @@ class Run:
         """Examples -> batch, with the model's tokenizer and switches."""
         from transformers import AutoTokenizer
 
-        return Collator(AutoTokenizer.from_pretrained(self.path / MODEL), self.model.config)
+        config = self.model.config  # given, since transformers would take the one on disk for a stranger's
+        return Collator(AutoTokenizer.from_pretrained(self.path / MODEL, config=config), config)
 
     def load(self, precision: Precision = "fp32") -> "list[tuple[TextMsaModel, Collator]]":
         """The network of each member and the collator that feeds it; read from disk the first time."""
