@@ -183,6 +183,11 @@ def test_several_seeds_make_one_run_whose_score_is_the_mean_of_theirs(store, enc
     assert np.mean([abs(float(r["score"]) - float(r["label"])) for r in rows]) == pytest.approx(
         found.test["mae"], abs=1e-5
     )
+    # How often the test split was read stands in the run.
+    assert "read" not in capsys.readouterr().out
+    evaluate(out, data=store.path, no_baselines=True)
+    assert "test split was read 2 times" in capsys.readouterr().out
+    assert [line.split(",")[1] for line in (out / "readings.csv").read_text().splitlines()] == ["split", "test", "test"]
 
 
 def test_seeds_that_were_trained_before_a_stop_are_not_trained_again(store, encoder, tmp_path):
@@ -193,8 +198,11 @@ def test_seeds_that_were_trained_before_a_stop_are_not_trained_again(store, enco
     (out / "run.json").unlink()
     train(recipe, data=store.path, out=out, device="cpu", seeds="5,6")
     assert times == {seed: (out / f"seed-{seed}" / "run.json").stat().st_mtime_ns for seed in (5, 6)}
-    with pytest.raises(UserError, match=r"holds the seeds \[5, 6\]"):
+    with pytest.raises(UserError, match="holds the seeds 5, 6;"):
         train(recipe, data=store.path, out=out, device="cpu", seeds="5,7")
+    train(recipe, data=store.path, out=out, device="cpu", seeds="5,6,7")
+    assert times == {seed: (out / f"seed-{seed}" / "run.json").stat().st_mtime_ns for seed in (5, 6)}
+    assert len(Run.open(out).score_members(store, store.indices("test"))) == 3
 
 
 @pytest.mark.parametrize("given", ["5,", "a", "5;6", "5,5", "-1"])

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from textmsa.atomic import write_text
-from textmsa.compare import Comparison, paired, predictions_of
+from textmsa.compare import Comparison, paired, predictions_of, shown_p
 from textmsa.config import Recipe
 from textmsa.errors import UserError
 from textmsa.evaluate import evaluate
@@ -211,7 +211,10 @@ def markdown(rows: list[RowResult]) -> str:
         gap, against, p = row.against_full, "", ""
         if gap is not None:
             low, high = gap.interval
-            against, p = f"{gap.difference:+.3f} [{low:+.3f}, {high:+.3f}]", f"{gap.permutation_p:.3f}"
+            against, p = (
+                f"{gap.difference:+.3f} [{low:+.3f}, {high:+.3f}]",
+                shown_p(gap.permutation_p).removeprefix("= "),
+            )
         spread = (f" ± {mae_std:.3f}", f" ± {corr_std:.3f}") if len(row.mae) > 1 else ("", "")
         lines.append(
             f"| {row.what} | {mae:.3f}{spread[0]} | {corr:.3f}{spread[1]} | {against} | {p} | "

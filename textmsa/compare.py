@@ -51,8 +51,8 @@ class Comparison:
                 f"A {names[0]}: MAE {self.mae[0]:.3f}",
                 f"B {names[1]}: MAE {self.mae[1]:.3f}   ({self.clips} clips{groups})",
                 f"A - B: {self.difference:+.4f}, 95 % paired bootstrap interval [{low:+.4f}, {high:+.4f}]",
-                f"permutation test: p = {self.permutation_p:.4f}",
-                f"equivalence within {self.margin:g} (TOST): p = {self.equivalence_p:.4f}",
+                f"permutation test: p {shown_p(self.permutation_p)}",
+                f"equivalence within {self.margin:g} (TOST): p {shown_p(self.equivalence_p)}",
                 verdict,
             ]
         )
@@ -112,6 +112,11 @@ def read_predictions(path: Path) -> tuple[list[str], Floats, Floats]:
     except (TypeError, ValueError) as error:
         raise UserError(f"{path}: {error}; give the predictions.csv of textmsa evaluate") from error
     return [row["id"] for row in rows], numbers[:, 0], numbers[:, 1]
+
+
+def shown_p(p: float) -> str:
+    """ "< .001", or "= .034"."""
+    return "< .001" if p < 0.001 else f"= {p:.3f}".replace("0.", ".")
 
 
 def paired(

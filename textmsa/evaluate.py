@@ -3,6 +3,7 @@
 import csv
 import json
 from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,9 @@ from textmsa.errors import UserError
 from textmsa.run import Precision, Run, Scored, mean_of
 from textmsa.store import Store
 from textmsa.types import MODALITIES
+
+READINGS = "readings.csv"
+"""In the run folder: when which split was scored against its labels."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +96,7 @@ def evaluate(
     if not np.isfinite(true).all():
         raise UserError(f"{data}: clips of {split!r} have no label to compare with; use textmsa predict")
     members = opened.score_members(store, indices, precision=precision)
+    readings = _note_reading(run, store, split)
     scored = mean_of(members)
     if precision == "int8":
         print(opened.drift(store, indices, scored))
@@ -112,11 +117,22 @@ def evaluate(
     columns = {f"seed_{seed}": m.score_N for seed, m in zip(opened.info.seeds, members, strict=False)} | others
     _write(result, scored, columns, true, out or run / f"evaluation-{split}")
     print(result.table())
+    if split == "test" and readings > 1:
+        print(f"this run's test split was read {readings} times ({run / READINGS}); choose by validation only")
     if rates:
         rows = robustness.robustness(opened, store, split, rates)
         robustness.write_robustness(rows, out or run / f"evaluation-{split}")
         print(robustness.table(rows))
     return result
+
+
+def _note_reading(run: Path, store: Store, split: str) -> int:
+    """Add a line to the run's record of what was scored with labels; how often this split was."""
+    path = run / READINGS
+    lines = path.read_text().splitlines() if path.is_file() else ["date,split,store"]
+    lines.append(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ},{split},{store.path}")
+    write_text(path, "\n".join(lines) + "\n")
+    return sum(line.split(",")[1] == split for line in lines[1:])
 
 
 def corpus_floors(corpus: Path) -> dict[str, float]:

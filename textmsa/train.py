@@ -67,7 +67,8 @@ def train(
         "fp32", or "bf16" for GPUs (on most CPUs bf16 is slower).
     seeds
         Several seeds, as in 1111,1112,1113, instead of the recipe's: one network for each, whose mean score is the
-        run's. The first seed chooses among the alignment queries that the recipe tries.
+        run's. The first seed chooses among the alignment queries that the recipe tries. A run folder that holds some
+        of them gets the others.
     """
     check_recipe(recipe)
     store = Store.open(data)
@@ -91,11 +92,13 @@ def parse_seeds(given: str) -> list[int]:
 
 def _train_seeds(recipe: Recipe, seeds: list[int], store: Store, out: Path, device: str, precision: str) -> TrainResult:
     if (out / RUN).is_file():
-        if (trained := Run.open(out).info.seeds) != seeds:
-            raise UserError(f"--out {out}: holds the seeds {trained or Run.open(out).info.seed}; give another --out")
-        return _finished(recipe, out)
+        held = Run.open(out).info
+        if held.seeds == seeds:
+            return _finished(recipe, out)
+        if not held.seeds or not set(held.seeds) <= set(seeds):
+            held_seeds = ", ".join(map(str, held.seeds or [held.seed]))
+            raise UserError(f"--out {out}: holds the seeds {held_seeds}; add others to them, or give another --out")
     _claim(recipe, out)
-    started = time.monotonic()
     infos: list[RunInfo] = []
     for seed in seeds:
         seeded = replace(recipe, training=replace(recipe.training, seed=seed))
@@ -104,14 +107,14 @@ def _train_seeds(recipe: Recipe, seeds: list[int], store: Store, out: Path, devi
             seeded = replace(seeded, model=replace(recipe.model, alignment_query=chosen), try_alignment_queries=())
         infos.append(_train_seed(seeded, store, seed_folder(out, seed), device, precision).info)
     Preparation.load(store.path).save(out)
-    info = replace(infos[0], seeds=seeds, seconds=time.monotonic() - started)
+    info = replace(infos[0], seeds=seeds)
     scored = Run(out, info, Preparation.load(out)).score(store, store.indices("valid"))
     family = metrics.family_of(store.manifest.score_range)
     info = replace(
         info,
         valid=metrics.evaluate(scored.score_N, store.labels("valid"), family),
         expert_load=np.mean([member.expert_load for member in infos], axis=0).tolist(),
-        seconds=time.monotonic() - started,
+        seconds=sum(member.seconds for member in infos),
     )
     info.save(out)
     errors = [member.valid["mae"] for member in infos]
