@@ -26,7 +26,7 @@ def test_a_clips_sound_is_measured_every_ten_milliseconds(tmp_path):
     write_clip(tmp_path / "a.mp4", seed=0, seconds=2.0)
     found = OpensmileAudio().extract(read_media(tmp_path / "a.mp4"))
     assert found.names == NAMES
-    assert np.median(np.diff(found.times_T)) == pytest.approx(0.01)
+    assert np.median(np.diff(found.times_T)) == pytest.approx(0.01, abs=1e-4)  # a whole number of samples
     assert 1.5 < found.times_T[-1] <= 2.1
     assert np.isfinite(found.values_TF).all()
     assert found.column("Loudness_sma3").max() > 0.05

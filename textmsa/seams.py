@@ -21,9 +21,16 @@ VIDEO_EXTRACTORS = {
 EXPLAINERS = {
     "measured": "textmsa.explain.measured:MeasuredExplainer",
     "chat_endpoint": "textmsa.explain.chat_endpoint:ChatEndpointExplainer",
+    "videollama3": "textmsa.explain.videollama3:VideoLlama3Explainer",
+    "qwen_omni": "textmsa.explain.qwen_omni:QwenOmniExplainer",
     "precomputed": "textmsa.explain.precomputed:PrecomputedExplainer",
 }
-LANGUAGE_MODELS = {"chat_endpoint": "textmsa.explain.chat_endpoint:ChatEndpoint"}
+LANGUAGE_MODELS = {
+    "chat_endpoint": "textmsa.explain.chat_endpoint:ChatEndpoint",
+    "videollama3": "textmsa.explain.videollama3:VideoLlama3",
+    "qwen_omni": "textmsa.explain.qwen_omni:QwenOmni",
+    "causal_lm": "textmsa.explain.causal_lm:CausalLm",
+}
 TEMPORAL_ALIGNMENTS = {
     "gated_conv": "textmsa.model.temporal_alignment:GatedConvAlignment",
     "none": "textmsa.model.temporal_alignment:NoAlignment",
