@@ -101,7 +101,12 @@ def test_questions_of_several_threads_are_answered_in_batches_each_its_own(check
     alone = [model.ask(question).text for question in questions]
     sizes: list[int] = []
     generate = model._generate
-    model._generate = lambda items: (sizes.append(len(items)), generate(items))[1]  # type: ignore[method-assign]
+
+    def counted(items):
+        sizes.append(len(items))
+        return generate(items)
+
+    model._generate = counted  # type: ignore[method-assign]
     answers: dict[int, str] = {}
     start = threading.Barrier(len(questions))
 
@@ -175,7 +180,7 @@ def test_a_folder_is_known_by_its_content(checkpoints, models, tmp_path):
 )
 def test_sizes_keep_the_aspect_within_the_limits(size, frames):
     rules = PatchRules(128 * 28 * 28, 768 * 28 * 28, (0.5,) * 3, (0.5,) * 3, share_pixels=True)
-    height, width = fit_size(*size, rules, frames)
+    height, width = fit_size(size[0], size[1], rules, frames)
     assert height % 28 == width % 28 == 0
     if frames == 1 and min(size) > 1:
         assert rules.min_pixels * 0.9 <= height * width <= rules.max_pixels

@@ -105,6 +105,7 @@ def text_sizes(words: int) -> dict[str, Any]:
         "num_key_value_heads": 2,
         "max_position_embeddings": 4096,
         "tie_word_embeddings": False,
+        "initializer_range": 0.3,  # so that what is read changes what is said
     }
 
 
@@ -166,7 +167,8 @@ def qwen_omni(folder: Path, generation: str = "2.5", seed: int = 0) -> Path:
     import transformers
 
     torch.manual_seed(seed)
-    words = omni_folder(folder, generation) and tokenizer(omni=True)
+    omni_folder(folder, generation)
+    words = tokenizer(omni=True)
     ids = {
         f"{kind}_token_id": words.convert_tokens_to_ids(f"<|{kind.upper()}|>") for kind in ("image", "video", "audio")
     }
@@ -181,7 +183,7 @@ def qwen_omni(folder: Path, generation: str = "2.5", seed: int = 0) -> Path:
     text = {**text_sizes(len(words)), "rope_parameters": rope}
     ears = {"d_model": 32, "encoder_layers": 1, "encoder_attention_heads": 2, "encoder_ffn_dim": 64, "output_dim": 32}
     if generation == "2.5":
-        config = transformers.Qwen2_5OmniThinkerConfig(
+        config: Any = transformers.Qwen2_5OmniThinkerConfig(
             text_config=text,
             vision_config={
                 "depth": 1,
@@ -194,7 +196,7 @@ def qwen_omni(folder: Path, generation: str = "2.5", seed: int = 0) -> Path:
             audio_config=ears,
             **ids,
         )
-        class_ = transformers.Qwen2_5OmniThinkerForConditionalGeneration
+        class_: Any = transformers.Qwen2_5OmniThinkerForConditionalGeneration
     else:
         text |= {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 32, "head_dim": 8}
         config = transformers.Qwen3OmniMoeThinkerConfig(

@@ -27,6 +27,9 @@ COMMANDS = {
     "evaluate": Command("textmsa.evaluate:evaluate", "run + store -> metrics beside baselines and floors"),
     "predict": Command("textmsa.predict:predict", "a clip -> score, explanations, gates, experts"),
     "zero-shot": Command("textmsa.zero_shot:zero_shot", "a language model's own scores, as a baseline"),
+    "finetune-explainer": Command(
+        "textmsa.explain.finetune:finetune_explainer", "described clips -> a LoRA for an explainer's model"
+    ),
     "ablate": Command("textmsa.ablate:ablate", "a recipe with one change at a time -> one table with intervals"),
     "compare": Command("textmsa.compare:compare", "two evaluated runs: interval, permutation and equivalence test"),
     "convert": Command("textmsa.convert:convert", "a published data file (pickle) -> a store"),

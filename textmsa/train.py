@@ -119,8 +119,9 @@ def _train_seeds(recipe: Recipe, seeds: list[int], store: Store, out: Path, devi
     info.save(out)
     errors = [member.valid["mae"] for member in infos]
     spread = f" +- {np.std(errors, ddof=1):.3f}" if len(errors) > 1 else ""
+    count = f"{len(seeds)} seeds" if len(seeds) > 1 else "1 seed"
     print(
-        f"{out}: {len(seeds)} seeds, valid MAE {np.mean(errors):.3f}{spread} each, {info.valid['mae']:.3f} by the mean "
+        f"{out}: {count}, valid MAE {np.mean(errors):.3f}{spread} each, {info.valid['mae']:.3f} by the mean "
         f"of their scores, {duration(info.seconds)}"
     )
     return TrainResult(out, info)

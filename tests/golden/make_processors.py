@@ -94,10 +94,10 @@ def main() -> None:
             arrays[f"qwen{generation}_omni/{name}/video_second_per_grid"] = np.array(seconds, np.float32)
     for generation, processor in omni.items():
         text = processor.tokenizer.apply_chat_template(heard, tokenize=False, add_generation_prompt=True)
-        for seconds in tiny.SOUNDS:
-            found = processor(text=[text], audio=[tiny.waveform(seconds)], return_tensors="pt")
-            arrays |= kept(f"qwen{generation}_omni/sound-{seconds}", found)
-    np.savez_compressed(HERE / "processors.npz", **arrays)
+        for length in tiny.SOUNDS:
+            found = processor(text=[text], audio=[tiny.waveform(length)], return_tensors="pt")
+            arrays |= kept(f"qwen{generation}_omni/sound-{length}", found)
+    np.savez_compressed(HERE / "processors.npz", **arrays)  # type: ignore[arg-type]
     print(f"{HERE / 'processors.npz'}: {len(arrays)} arrays, {(HERE / 'processors.npz').stat().st_size} bytes")
 
 

@@ -53,10 +53,7 @@ class PrecomputedExplainer:
         found = hashlib.sha256(data).hexdigest()
         if sha256 is not None and found != sha256:
             raise UserError(f"{self.path}: has changed since the store was begun; give another --out")
-        try:
-            text = data.decode("utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise UserError(f"{self.path}: not UTF-8 text ({error})") from error
+        text = decoded(self.path, data)
         read = self._emer(text, language) if self.path.suffix.lower() == ".csv" else self._lines(text)
         self.told: dict[tuple[str, ...], Explanation] = {}
         for place, key, explanation in read:
@@ -142,6 +139,14 @@ def emer_parts(text: str) -> dict[str, str]:
         parts.setdefault(part, []).append(sentence)
     joint = "" if re.search(r"[\u4e00-\u9fff]", line) else " "
     return {name: joint.join(found) for name, found in parts.items()} | {"reason": line}
+
+
+def decoded(path: Path, data: bytes) -> str:
+    """A file's text; UserError where it is not UTF-8."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8 text ({error})") from error
 
 
 def read_bytes(path: Path) -> bytes:

@@ -1,0 +1,206 @@
+"""`textmsa finetune-explainer`: only answers are learnt, of the training split; it resumes; the adapter explains."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import tiny_checkpoints as tiny
+from small_corpora import write_clip
+
+from textmsa.cli import main
+from textmsa.errors import UserError
+from textmsa.explain.command import explain_clip
+from textmsa.explain.finetune import finetune_explainer, read_examples
+
+CLIPS = ("sample_1", "sample_2", "sample_3")
+TOLD = "In the video, she smiles. In the audio, her voice is bright. Therefore she is happy."
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory):
+    return tiny.videollama3(tmp_path_factory.mktemp("models") / "videollama3")
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("clips")
+    for number, name in enumerate(CLIPS):
+        write_clip(folder / "some" / f"{name}.mp4", seed=number, seconds=1.5)
+    return folder
+
+
+def table(path: Path, rows: list[dict[str, str]]) -> Path:
+    with path.open("w", newline="") as file:
+        writer = csv.DictWriter(file, list(rows[0]))
+        writer.writeheader()
+        writer.writerows(rows)
+    return path
+
+
+@pytest.fixture
+def emer(tmp_path):
+    return table(tmp_path / "emer_fine.csv", [{"name": n, "chinese": "", "english": TOLD} for n in CLIPS])
+
+
+FAST: dict[str, Any] = {
+    "rank": 8,
+    "alpha": 16,
+    "dropout": 0.0,
+    "batch_size": 3,
+    "gradient_accumulation": 1,
+    "warmup_fraction": 0.0,
+}
+
+
+def test_an_omni_model_learns_from_sound_too(clips, emer, tmp_path, capsys):
+    model, out = tiny.qwen_omni(tmp_path / "model"), tmp_path / "adapter"
+    done = finetune_explainer(
+        data=emer,
+        clips=clips,
+        model=str(model),
+        out=out,
+        explainer="qwen_omni",
+        device="cpu",
+        epochs=25,
+        learning_rate=0.01,
+        **FAST,
+    )
+    assert done.examples == 6
+    losses = [row["loss"] for row in json.loads((out / "finetune.json").read_text())["losses"]]
+    assert losses[-1] < 0.3 * losses[0]
+    again = explain_clip(
+        clips / "some" / "sample_2.mp4",
+        None,
+        "qwen_omni",
+        {"model": str(model), "adapter": str(out), "device": "cpu", "max_tokens": 40, "cache": str(tmp_path / "cache")},
+        audio="outside_parts:Loudness",
+        video="outside_parts:Brightness",
+    )
+    assert again.provenance["audio_from"] == "waveform"
+    assert {"audio", "video"} <= set(again.provenance["stages"])
+
+
+def test_loss_falls_and_the_adapter_says_what_was_learnt(model, clips, emer, tmp_path, capsys):
+    out = tmp_path / "adapter"
+    done = finetune_explainer(
+        data=emer, clips=clips, model=str(model), out=out, device="cpu", epochs=60, learning_rate=0.01, **FAST
+    )
+    assert (done.examples, done.left_out, done.exit_code) == (3, {}, 0)
+    record = json.loads((out / "finetune.json").read_text())
+    losses = [row["loss"] for row in record["losses"]]
+    assert losses[-1] < 0.1 * losses[0]
+    assert "learnt from 3 answers" in capsys.readouterr().out
+    options = {"model": str(model), "device": "cpu", "max_tokens": 40, "cache": str(tmp_path / "cache")}
+    clip = clips / "some" / "sample_1.mp4"
+    parts = {"audio": "outside_parts:Loudness", "video": "outside_parts:Brightness"}
+    untaught = explain_clip(clip, None, "videollama3", options, **parts)
+    taught = explain_clip(clip, None, "videollama3", options | {"adapter": str(out)}, **parts)
+    assert taught.video == "In the video, she smiles."
+    assert untaught.video != taught.video
+    assert taught.provenance["model"]["adapter"]
+    again = finetune_explainer(
+        data=emer, clips=clips, model=str(model), out=out, device="cpu", epochs=60, learning_rate=0.01, **FAST
+    )
+    assert again.examples == 3
+    assert "finished before" in capsys.readouterr().out
+    with pytest.raises(UserError, match="was begun with other options"):
+        finetune_explainer(data=emer, clips=clips, model=str(model), out=out, device="cpu", epochs=2, **FAST)
+
+
+def test_only_the_training_split_is_read_and_only_what_the_model_perceives(clips, tmp_path):
+    rows = [{"name": n, "english": TOLD, "mode": m} for n, m in zip(CLIPS, ("train", "test", "valid"), strict=True)]
+    data = table(tmp_path / "split.csv", rows)
+    seen = read_examples(data, clips, "en", sees=True, hears=False)
+    assert [(e.clip.stem, e.answer) for e in seen] == [("sample_1", "In the video, she smiles.")]
+    both = read_examples(data, clips, "en", sees=True, hears=True)
+    assert [(e.shows, e.answer) for e in both] == [
+        (("video",), "In the video, she smiles."),
+        (("audio",), "In the audio, her voice is bright."),
+    ]
+
+
+def test_conversations_are_learnt_answer_by_answer(clips, tmp_path):
+    data = tmp_path / "talks.jsonl"
+    turns = [("human", "<video>\nWhat is seen?"), ("gpt", "A smile."), ("human", "Why?"), ("gpt", "Good news.")]
+    lines = [
+        {"video": ["some/sample_1.mp4"], "conversations": [{"from": who, "value": said} for who, said in turns]},
+        {"video": "some/sample_2.mp4", "conversations": [], "split": "test"},
+    ]
+    data.write_text("\n".join(map(json.dumps, lines)))
+    first, second = read_examples(data, clips, "en", sees=True, hears=False)
+    assert (first.prompt, first.answer, first.earlier) == ("What is seen?", "A smile.", ())
+    assert (second.prompt, second.answer) == ("What is seen?", "Good news.")
+    assert [(turn.answer, turn.complaint) for turn in second.earlier] == [("A smile.", "Why?")]
+
+
+def test_clips_that_cannot_be_read_are_left_out_and_told(model, clips, emer, tmp_path):
+    rows = [*csv.DictReader(emer.open()), {"name": "gone", "chinese": "", "english": TOLD}]
+    (tmp_path / "more").mkdir()
+    data, out = table(tmp_path / "more" / "emer.csv", rows), tmp_path / "adapter"
+    options = ["--data", str(data), "--clips", str(clips), "--model", str(model), "--out", str(out)]
+    assert main(["finetune-explainer", *options, "--device", "cpu", "--epochs", "1", "--rank", "4"]) == 1
+    assert list(json.loads((out / "clips.json").read_text()).values()) == ["there is no such file"]
+    assert json.loads((out / "finetune.json").read_text())["examples"] == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.csv", "clip,text\n1,2\n", "needs the columns name, english; it has clip, text"),
+        ("a.csv", "name,english\n", "holds nothing to learn"),
+        ("a.csv", "name,english\nx,\n", "holds nothing to learn"),
+        ("a.jsonl", "{", "line 1: needs video and conversations"),
+        ("a.jsonl", '{"video": "a.mp4", "conversations": [{"from": "gpt", "value": "A."}]}', "must take turns"),
+        ("a.txt", "x", "give EMER-fine's .csv"),
+    ],
+)
+def test_files_in_another_form_are_refused_in_one_line(clips, tmp_path, name, content, message):
+    (tmp_path / name).write_text(content)
+    with pytest.raises(UserError, match=message) as refused:
+        read_examples(tmp_path / name, clips, "en", sees=True, hears=False)
+    assert "\n" not in str(refused.value)
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on_where_it_was(model, clips, emer, tmp_path):
+    out = tmp_path / "adapter"
+    options = ["--data", emer, "--clips", clips, "--model", model, "--out", out, "--device", "cpu", "--epochs", "120"]
+    options += ["--rank", "8", "--batch-size", "3", "--gradient-accumulation", "1"]
+    command = [sys.executable, "-m", "textmsa", "finetune-explainer", *map(str, options)]
+    first = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    while not list(out.glob("checkpoints/checkpoint-*/trainer_state.json")) and first.poll() is None:
+        time.sleep(0.05)
+    first.send_signal(signal.SIGKILL)
+    first.wait()
+    assert not (out / "finetune.json").exists()
+    done = int(next(out.glob("checkpoints/checkpoint-*")).name.rpartition("-")[2])
+    assert subprocess.run(command, check=False).returncode == 0
+    losses = json.loads((out / "finetune.json").read_text())["losses"]
+    steps = [row["step"] for row in losses]
+    assert steps == sorted(set(steps))
+    assert steps[-1] == 120
+    assert 0 < done < 120
+    assert losses[-1]["loss"] < losses[0]["loss"]
+
+
+@pytest.mark.slow
+def test_several_processes_learn_together(model, clips, emer, tmp_path):
+    out = tmp_path / "adapter"
+    options = ["--data", emer, "--clips", clips, "--model", model, "--out", out, "--device", "cpu", "--epochs", "20"]
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "29517"]
+    command += ["-m", "textmsa", "finetune-explainer", *map(str, options), "--learning-rate", "0.01"]
+    ran = subprocess.run(
+        command, check=False, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
+    )
+    assert ran.returncode == 0, ran.stderr[-2000:]
+    assert ran.stdout.count("learnt from 3 answers") == 1
+    losses = json.loads((out / "finetune.json").read_text())["losses"]
+    assert losses[-1]["loss"] < losses[0]["loss"]
+    assert (out / "adapter_model.safetensors").is_file()

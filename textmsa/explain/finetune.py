@@ -1,0 +1,436 @@
+"""`textmsa finetune-explainer`: a multimodal language model learns to describe (LoRA, Hu et al. 2021).
+
+The paper fine-tunes VideoLLaMA 3 on EMER-fine (Lian et al. 2025, AffectGPT); r 64, alpha 16, dropout 0.05 and one
+frame a second are its values. Only the tokens of the answers are learnt.
+"""
+
+import csv
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from textmsa import seams
+from textmsa.atomic import write_text
+from textmsa.errors import UnreadableClip, UserError
+from textmsa.explain.language_model import Question, Turn
+from textmsa.explain.local_model import Inputs, LocalModel
+from textmsa.explain.precomputed import decoded, emer_parts, read_bytes
+from textmsa.explain.prompts import Language, prompt
+from textmsa.explain.staged import SAMPLE_RATE, spread
+from textmsa.media import Media, read_media
+from textmsa.progress import Meter, track
+
+SPLITS = ("mode", "split")
+"""Columns, or keys of a JSON line, that say which split a clip is of."""
+MARKS = ("<video>", "<audio>", "<image>")
+"""What stands in a conversation where a clip is shown."""
+EXTENSIONS = (".mp4", ".avi", ".mkv", ".mov", ".webm", ".wav", ".mp3", ".flac")
+LAYERS = r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
+"""The linear layers of the language model; those of eyes and ears stay as they are."""
+READABLE, RECORD, CHECKPOINTS = "clips.json", "finetune.json", "checkpoints"
+RECIPE = "options.json"
+
+
+@dataclass(frozen=True)
+class Example:
+    """An answer to learn."""
+
+    clip: Path
+    prompt: str
+    answer: str
+    shows: tuple[str, ...]
+    """Of "video" and "audio", what of the clip the model is given."""
+    earlier: tuple[Turn, ...] = ()
+
+
+@dataclass(frozen=True)
+class FinetuneResult:
+    """What came of it."""
+
+    out: Path
+    examples: int
+    left_out: dict[str, str]
+    """Clip -> why nothing is learnt of it."""
+
+    @property
+    def exit_code(self) -> int:
+        """0 all were learnt from, 1 some clips could not be."""
+        return int(bool(self.left_out))
+
+
+def finetune_explainer(
+    *,
+    data: Path,
+    clips: Path,
+    model: str,
+    out: Path,
+    explainer: Literal["videollama3", "qwen_omni"] = "videollama3",
+    revision: str | None = None,
+    language: Language = "en",
+    fps: float = 1.0,
+    max_frames: int = 16,
+    rank: int = 64,
+    alpha: int = 16,
+    dropout: float = 0.05,
+    epochs: int = 3,
+    batch_size: int = 1,
+    gradient_accumulation: int = 8,
+    learning_rate: float = 1e-4,
+    warmup_fraction: float = 0.03,
+    seed: int = 0,
+    device: str = "auto",
+    dtype: str = "auto",
+    load_in_4bit: bool = False,
+    gradient_checkpointing: bool = False,
+) -> FinetuneResult:
+    """Fine-tune an explainer's model with low-rank updates, on described clips.
+
+    It may be stopped at any moment and run again. On several GPUs: torchrun --nproc-per-node N -m textmsa
+    finetune-explainer ...
+
+    Parameters
+    ----------
+    data
+        EMER-fine's table (.csv with name, english and/or chinese), or VideoLLaMA 3's conversations (.jsonl with
+        video, conversations). Where it has a column or key mode or split, only train is read.
+    clips
+        Folder of the clips; searched by name for a table, the root of relative paths for conversations.
+    model
+        Folder, or id on a hub.
+    out
+        Folder for the adapter; --explainer-options.adapter takes it.
+    explainer
+        Which model it is.
+    revision
+        Of a hub's id.
+    language
+        Of a table: the column and the prompts, "en" or "zh".
+    fps
+        Frames a second.
+    max_frames
+        Most frames of a clip.
+    rank
+        Of the updates.
+    alpha
+        Their scale, over the rank.
+    dropout
+        Before the updates.
+    epochs
+        Passes over the examples.
+    batch_size
+        Examples at a time, on each device.
+    gradient_accumulation
+        Batches a step.
+    learning_rate
+        Its highest value; a warm-up, then half a cosine to 0.
+    warmup_fraction
+        Share of the steps that warm up.
+    seed
+        Of the updates' first values and of the order.
+    device
+        "auto", "cpu" or "cuda:N"; under torchrun each process takes its own.
+    dtype
+        Of the weights that stay: "auto", "float32", "bfloat16" or "float16".
+    load_in_4bit
+        Keep them in 4 bits; needs the package bitsandbytes and a GPU.
+    gradient_checkpointing
+        Less memory, a third more time.
+    """
+    given = {name: value for name, value in locals().items() if name not in ("out", "device")}
+    options = {name: str(value) if isinstance(value, Path) else value for name, value in given.items()}
+    numbers = {"fps": fps, "max_frames": max_frames, "rank": rank, "epochs": epochs, "batch_size": batch_size}
+    numbers |= {"gradient_accumulation": gradient_accumulation, "learning_rate": learning_rate, "alpha": alpha}
+    for name, value in numbers.items():
+        if not value > 0:
+            raise UserError(f"--{name} {value}: give more than 0")
+    if not 0 <= dropout < 1:
+        raise UserError(f"--dropout {dropout}: give 0 or more, below 1")
+    class_ = seams.load(seams.LANGUAGE_MODELS, explainer, what="language model")
+    examples = read_examples(Path(data), Path(clips), language, class_.sees, class_.hears)
+    out = Path(out)
+    if (out / RECORD).is_file() and _same(out, options):
+        print(f"{out}: finished before; nothing to do")
+        return FinetuneResult(out, len(examples), json.loads((out / READABLE).read_text()))
+    _claim(out, options)
+    shown = _Shown(fps, max_frames)
+    from accelerate import PartialState
+
+    state = PartialState(cpu=device == "cpu")
+    with state.main_process_first():  # the other processes read what the first found
+        left_out = unreadable(examples, shown, out / READABLE)
+    kept = [example for example in examples if str(example.clip) not in left_out]
+    if not kept:
+        raise UserError(f"{clips}: none of the {len(left_out)} clips can be read (see {out / READABLE})")
+    from transformers import set_seed
+
+    set_seed(seed)
+    told = class_(
+        model,
+        revision=revision,
+        device=f"cuda:{state.local_process_index}"
+        if state.num_processes > 1 and state.device.type == "cuda"
+        else device,
+        dtype=dtype,
+        load_in_4bit=load_in_4bit,
+    )
+    net = with_updates(told, rank, alpha, dropout, gradient_checkpointing)
+    steps = epochs * math.ceil(len(kept) / (batch_size * gradient_accumulation * state.num_processes))
+    trainer = _trainer(
+        told,
+        net,
+        _Examples(told, kept, shown),
+        output_dir=str(out / CHECKPOINTS),
+        num_train_epochs=epochs,
+        per_device_train_batch_size=batch_size,
+        gradient_accumulation_steps=gradient_accumulation,
+        learning_rate=learning_rate,
+        lr_scheduler_type="cosine",
+        warmup_steps=round(warmup_fraction * steps),
+        logging_steps=max(1, steps // 100),
+        save_steps=max(1, min(100, steps // 10)),
+        seed=seed,
+        **({"gradient_checkpointing": True} if gradient_checkpointing else {}),
+    )
+    from transformers.trainer_utils import get_last_checkpoint
+
+    checkpoints = out / CHECKPOINTS
+    last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
+    trainer.train(resume_from_checkpoint=last)
+    if state.is_main_process:
+        net.save_pretrained(str(out))
+        losses = [{"step": row["step"], "loss": row["loss"]} for row in trainer.state.log_history if "loss" in row]
+        record = {"options": options, "base": told.identity(), "examples": len(kept), "left_out": len(left_out)}
+        write_text(out / RECORD, json.dumps(record | {"losses": losses}, indent=1) + "\n")
+        print(f"{out}: learnt from {len(kept)} answers; loss {losses[0]['loss']:.3f} -> {losses[-1]['loss']:.3f}")
+        if left_out:
+            print(f"{out / READABLE}: {len(left_out)} clips could not be read")
+    return FinetuneResult(out, len(kept), left_out)
+
+
+def read_examples(data: Path, clips: Path, language: Language, sees: bool, hears: bool) -> list[Example]:
+    """The answers to learn; UserError for a file in another form, or one that holds none of the training split."""
+    if not clips.is_dir():
+        raise UserError(f"--clips {clips}: no such folder")
+    text = decoded(data, read_bytes(data))
+    if data.suffix.lower() == ".csv":
+        found = _of_table(data, text, clips, language, sees, hears)
+    elif data.suffix.lower() == ".jsonl":
+        found = _of_conversations(data, text, clips, sees, hears)
+    else:
+        raise UserError(f"--data {data}: give EMER-fine's .csv, or VideoLLaMA 3's .jsonl")
+    if not found:
+        raise UserError(f"--data {data}: holds nothing to learn (of the training split, with a description)")
+    return found
+
+
+def _of_table(data: Path, text: str, clips: Path, language: Language, sees: bool, hears: bool) -> list[Example]:
+    """A description's paragraph on each modality that the model perceives, as the answer to the explainer's prompt."""
+    column = {"en": "english", "zh": "chinese"}[language]
+    table = csv.DictReader(text.splitlines(keepends=True))
+    columns = table.fieldnames or []
+    if "name" not in columns or column not in columns:
+        raise UserError(f"--data {data}: needs the columns name, {column}; it has {', '.join(columns) or 'none'}")
+    files = {path.stem: path for path in sorted(clips.rglob("*")) if path.suffix.lower() in EXTENSIONS}
+    able = (("video", sees), ("audio", hears))
+    found = []
+    for row in table:
+        if not _to_train(row) or not (told := (row[column] or "").strip()):
+            continue
+        name = Path(row["name"] or "").name
+        stem = name.rpartition(".")[0] or name
+        clip, parts = files.get(stem, clips / name), emer_parts(told)
+        for modality, perceived in able:
+            if perceived and modality in parts:
+                asked = prompt(f"describe_{modality}", language).fill()
+                found.append(Example(clip, asked, parts[modality], (modality,)))
+    return found
+
+
+def _of_conversations(data: Path, text: str, clips: Path, sees: bool, hears: bool) -> list[Example]:
+    """Each answer of each conversation, after what was said before it."""
+    found = []
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line.strip():
+            continue
+        try:
+            document = json.loads(line)
+            if not _to_train(document):
+                continue
+            name = document["video"]
+            clip = clips / (name if isinstance(name, str) else name[0])
+            turns = [(turn["from"], turn["value"]) for turn in document["conversations"]]
+            asked, answers = [v for who, v in turns if who == "human"], [v for who, v in turns if who == "gpt"]
+            if not answers or [who for who, _ in turns] != ["human", "gpt"] * len(answers):
+                raise ValueError("human and gpt must take turns")
+            if not all(isinstance(words, str) and words.strip() for words in [*asked, *answers]):
+                raise ValueError("a turn is empty")
+        except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+            raise UserError(
+                f"{data}, line {number}: needs video and conversations of from (human, gpt) and value ({error!r})"
+            ) from error
+        asked = [_without_marks(words) for words in asked]
+        shows = ("video",) * sees + ("audio",) * hears
+        for k, answer in enumerate(answers):
+            earlier = tuple(Turn(answers[i], asked[i + 1]) for i in range(k))
+            found.append(Example(clip, asked[0], answer.strip(), shows, earlier))
+    return found
+
+
+def _to_train(row: dict[str, Any]) -> bool:
+    return all((row.get(name) or "train") == "train" for name in SPLITS)
+
+
+def _without_marks(words: str) -> str:
+    for mark in MARKS:
+        words = words.replace(mark, "")
+    return words.strip()
+
+
+@dataclass(frozen=True)
+class _Shown:
+    """How much of a clip is shown."""
+
+    fps: float
+    max_frames: int
+
+    def media(self, clip: Path) -> Media:
+        return read_media(clip, fps=self.fps, sample_rate=SAMPLE_RATE)
+
+    def question(self, example: Example) -> Question:
+        """The question that the answer is to; raises UnreadableClip where the clip lacks what should be shown."""
+        media = self.media(example.clip)
+        shows_video = "video" in example.shows and media.frames is not None
+        shows_audio = "audio" in example.shows and media.waveform_N is not None
+        if not shows_video and not shows_audio:
+            raise UnreadableClip(f"no {' and no '.join(example.shows)}")
+        chosen = spread(len(media.frames or ()), self.max_frames) if shows_video else []
+        return Question(
+            example.prompt,
+            tuple((media.frames or ())[i] for i in chosen),
+            tuple(round(float(media.frame_times_T[i]), 2) for i in chosen),
+            media.waveform_N if shows_audio else None,
+            media.sample_rate if shows_audio else 0,
+        )
+
+
+def unreadable(examples: list[Example], shown: _Shown, record: Path) -> dict[str, str]:
+    """Clip -> why it cannot be shown; every clip is decoded once, and never again after a stop."""
+    if record.is_file():
+        known: dict[str, str] = json.loads(record.read_text())
+        return known
+    found = {}
+    clips = {example.clip: example for example in examples}
+    for clip, example in track(sorted(clips.items()), total=len(clips), label="reading clips"):
+        try:
+            shown.question(example)
+        except UnreadableClip as error:
+            found[str(clip)] = str(error)
+    write_text(record, json.dumps(found, indent=1) + "\n")
+    return found
+
+
+def _same(out: Path, options: dict[str, Any]) -> bool:
+    return (out / RECIPE).is_file() and json.loads((out / RECIPE).read_text()) == options
+
+
+def _claim(out: Path, options: dict[str, Any]) -> None:
+    """Write the options into a new folder; what was begun with others is not gone on with."""
+    if (out / RECIPE).is_file():
+        if not _same(out, options):
+            raise UserError(f"--out {out}: was begun with other options (see {out / RECIPE}); give another --out")
+        return
+    if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        raise UserError(f"--out {out}: exists and is not a folder of this command; give another")
+    out.mkdir(parents=True, exist_ok=True)
+    write_text(out / RECIPE, json.dumps(options, indent=1) + "\n")
+
+
+def with_updates(told: LocalModel, rank: int, alpha: int, dropout: float, gradient_checkpointing: bool) -> Any:
+    """The network with low-rank updates beside the language model's linear layers; only these are trained."""
+    try:
+        from peft import LoraConfig, get_peft_model
+    except ModuleNotFoundError as error:
+        raise UserError("finetune-explainer needs the package peft: pip install 'textmsa[lora]'") from error
+    if gradient_checkpointing:
+        told.net.enable_input_require_grads()
+    config = LoraConfig(
+        r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=LAYERS, task_type="CAUSAL_LM", bias="none"
+    )
+    return get_peft_model(told.net, config)
+
+
+class _Examples:
+    """Examples as the network reads them, decoded when they are wanted."""
+
+    def __init__(self, told: LocalModel, examples: list[Example], shown: _Shown) -> None:
+        self.told, self.examples, self.shown = told, examples, shown
+
+    def __len__(self) -> int:
+        return len(self.examples)
+
+    def __getitem__(self, index: int) -> Inputs:
+        example = self.examples[index]
+        try:
+            question = self.shown.question(example)
+        except UnreadableClip as error:
+            raise UserError(f"{example.clip}: {error}; take it out of --data") from error
+        return self.told.inputs(question, example.earlier, example.answer)
+
+
+def _trainer(told: LocalModel, net: Any, examples: _Examples, **options: Any) -> Any:
+    """The Hugging Face Trainer with the `options` of its arguments."""
+    import torch
+    from transformers import Trainer, TrainerCallback, TrainingArguments
+    from transformers.trainer_callback import PrinterCallback
+
+    cpu, dtype = told.device == "cpu", told.net.dtype
+    arguments = TrainingArguments(
+        save_strategy="steps",
+        save_total_limit=1,
+        bf16=dtype == torch.bfloat16 and not cpu,
+        use_cpu=cpu,
+        remove_unused_columns=False,
+        label_names=["labels"],
+        report_to=[],
+        disable_tqdm=True,
+        dataloader_pin_memory=not cpu,
+        log_level="error",
+        **options,
+    )
+
+    def batch(items: list[Inputs]) -> Inputs:
+        found = told.collate(items, padding="right")
+        return {name: value.to(dtype) if value.is_floating_point() else value for name, value in found.items()}
+
+    class Line(TrainerCallback):
+        """Steps, remaining time and the last loss on one line."""
+
+        meter: Meter | None = None
+
+        def on_train_begin(self, args: Any, state: Any, control: Any, **others: Any) -> None:
+            if state.is_world_process_zero:
+                self.meter = Meter(total=state.max_steps, label="finetune", done=state.global_step)
+
+        def on_step_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
+            if self.meter is not None:
+                self.meter.advance()
+
+        def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **others: Any) -> None:
+            if self.meter is not None and "loss" in (logs or {}):
+                self.meter.label = f"finetune (loss {logs['loss']:.3f})"
+
+        def on_train_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
+            if self.meter is not None:
+                self.meter.close()
+
+    trainer = Trainer(
+        model=net,
+        args=arguments,
+        train_dataset=examples,  # type: ignore[arg-type]
+        data_collator=batch,
+    )
+    trainer.remove_callback(PrinterCallback)
+    trainer.add_callback(Line())
+    return trainer
