@@ -66,6 +66,7 @@ def test_rows_are_chosen_by_name_or_group():
     assert choose_rows("all") == list(ROWS)
     assert choose_rows("paper")[0] == FULL
     assert len(choose_rows("paper")) == 9
+    assert choose_rows("paper,top_1,dense") == [*choose_rows("paper"), "top_1"]
     assert choose_rows("dense, top_1") == [FULL, "dense", "top_1"]
 
 

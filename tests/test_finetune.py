@@ -99,7 +99,7 @@ def test_loss_falls_and_the_adapter_says_what_was_learnt(model, clips, emer, tmp
     assert "learnt from 3 answers" in capsys.readouterr().out
     options = {"model": str(model), "device": "cpu", "max_tokens": 40, "cache": str(tmp_path / "cache")}
     clip = clips / "some" / "sample_1.mp4"
-    parts = {"audio": "outside_parts:Loudness", "video": "outside_parts:Brightness"}
+    parts: dict[str, Any] = {"audio": "outside_parts:Loudness", "video": "outside_parts:Brightness"}
     untaught = explain_clip(clip, None, "videollama3", options, **parts)
     taught = explain_clip(clip, None, "videollama3", options | {"adapter": str(out)}, **parts)
     assert taught.video == "In the video, she smiles."

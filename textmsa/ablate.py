@@ -150,14 +150,11 @@ def ablate(
 
 def choose_rows(given: str) -> list[str]:
     """Names of rows, the full model first; UserError for unknown ones."""
-    if given == "all":
-        return list(ROWS)
-    if given == "paper":
-        return [name for name, row in ROWS.items() if row.paper]
-    names = [name.strip() for name in given.split(",")]
-    unknown = [name for name in names if name not in ROWS]
-    if unknown:
+    groups = {"all": list(ROWS), "paper": [name for name, change in ROWS.items() if change.paper]}
+    words = [word.strip() for word in given.split(",")]
+    if unknown := [word for word in words if word not in ROWS and word not in groups]:
         raise UserError(f"--rows: no row {unknown[0]!r}; give paper, all, or some of {', '.join(ROWS)}")
+    names = [name for word in words for name in groups.get(word, [word])]
     return [FULL, *(name for name in dict.fromkeys(names) if name != FULL)]
 
 
