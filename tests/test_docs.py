@@ -15,7 +15,8 @@ DOCS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").gl
 
 def commands_of(path: Path) -> list[list[str]]:
     blocks = re.findall(r"```(?:sh|bash)\n(.*?)```", path.read_text(), flags=re.S)
-    lines = [line.split("#")[0].strip() for block in blocks for line in block.splitlines()]
+    joined = [block.replace("\\\n", " ") for block in blocks]
+    lines = [line.split("#")[0].strip() for block in joined for line in block.splitlines()]
     return [shlex.split(line) for line in lines if line]
 
 
@@ -37,6 +38,25 @@ def test_commands_in_the_docs_have_arguments_that_exist(path):
         known |= {field.name for field in fields(Recipe)}
         for option in [word[2:].split("=")[0] for word in words if word.startswith("--")]:
             assert option.split(".")[0].replace("-", "_") in known, words
+        check_explainer_options(words)
+
+
+def check_explainer_options(words: list[str]) -> None:
+    """--explainer-options.KEY is an option of the explainer that --explainer names, or of its language model."""
+    import inspect
+
+    from textmsa import seams
+
+    given = [word.split("=")[0].split(".", 1)[1] for word in words if word.startswith("--explainer-options.")]
+    if not given:
+        return
+    name = words[words.index("--explainer") + 1]
+    known = set(inspect.signature(seams.load(seams.EXPLAINERS, name, what="explainer")).parameters)
+    if name in seams.LANGUAGE_MODELS:
+        known |= set(inspect.signature(seams.load(seams.LANGUAGE_MODELS, name, what="model")).parameters)
+    for class_ in (seams.load(seams.LANGUAGE_MODELS, model, what="model") for model in seams.LANGUAGE_MODELS):
+        known |= {f"refiner_{option}" for option in inspect.signature(class_).parameters}
+    assert set(given) <= known, words
 
 
 def test_the_ways_of_the_architecture_page_exist():
