@@ -10,11 +10,12 @@ import pytest
 from textmsa.cli import COMMANDS, main
 
 ROOT = Path(__file__).parents[1]
-DOCS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "runs").glob("*.sh"))]
 
 
 def commands_of(path: Path) -> list[list[str]]:
-    blocks = re.findall(r"```(?:sh|bash)\n(.*?)```", path.read_text(), flags=re.S)
+    text = path.read_text()
+    blocks = [text] if path.suffix == ".sh" else re.findall(r"```(?:sh|bash)\n(.*?)```", text, flags=re.S)
     joined = [block.replace("\\\n", " ") for block in blocks]
     lines = [line.split("#")[0].strip() for block in joined for line in block.splitlines()]
     return [shlex.split(line) for line in lines if line]
@@ -31,6 +32,8 @@ def test_commands_in_the_docs_have_arguments_that_exist(path):
         if words[0] == "make":
             targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.M)
             assert words[1] in targets, words
+        if words[0] == "torchrun":
+            words = words[words.index("-m") + 1 :]
         if words[0] != "textmsa":
             continue
         module, _, name = COMMANDS[words[1]].target.partition(":")
