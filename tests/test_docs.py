@@ -10,7 +10,12 @@ import pytest
 from textmsa.cli import COMMANDS, main
 
 ROOT = Path(__file__).parents[1]
-DOCS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "runs").glob("*.sh"))]
+DOCS = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *sorted((ROOT / "docs").glob("*.md")),
+    *sorted((ROOT / "runs").glob("*.sh")),
+]
 
 
 def commands_of(path: Path) -> list[list[str]]:
@@ -37,7 +42,8 @@ def test_commands_in_the_docs_have_arguments_that_exist(path):
         if words[0] != "textmsa":
             continue
         module, _, name = COMMANDS[words[1]].target.partition(":")
-        known = set(inspect.signature(getattr(import_module(module), name)).parameters)
+        parameters = inspect.signature(getattr(import_module(module), name)).parameters.values()
+        known = {parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY}
         known |= {field.name for field in fields(Recipe)}
         for option in [word[2:].split("=")[0] for word in words if word.startswith("--")]:
             assert option.split(".")[0].replace("-", "_") in known, words

@@ -22,6 +22,9 @@ COMMANDS = {
     "demo": Command("textmsa.demo:demo", "everything at once: render a corpus, prepare, train, evaluate, report"),
     "demo-corpus": Command("textmsa.demo_corpus:render_corpus", "render the known-answer corpus of talking faces"),
     "explain": Command("textmsa.explain.command:explain", "clips -> what voice and face express, in words"),
+    "explain-report": Command(
+        "textmsa.explain.report:explain_report", "explanations -> coverage, failures, checks, cost"
+    ),
     "prepare": Command("textmsa.prepare:prepare", "clips -> features and explanations in a store"),
     "train": Command("textmsa.train:train", "recipe + store -> a trained model in a run folder"),
     "evaluate": Command("textmsa.evaluate:evaluate", "run + store -> metrics beside baselines and floors"),

@@ -1,8 +1,6 @@
 """The demo's report: one HTML file that needs nothing else."""
 
-import base64
 import html
-import io
 import json
 from pathlib import Path
 from typing import Any
@@ -10,19 +8,10 @@ from typing import Any
 import numpy as np
 
 from textmsa.evaluate import Evaluation
-from textmsa.media import read_media
+from textmsa.html_page import frames, picture, write_page
 from textmsa.run import HISTORY, Run, Scored
 from textmsa.store import Store
 from textmsa.types import MODALITIES, Sample
-
-STYLE = """
-body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}
-table{border-collapse:collapse}td,th{padding:.25rem .8rem;border-bottom:1px solid #ddd;text-align:left}
-td.n{text-align:right;font-variant-numeric:tabular-nums}tr.us{font-weight:bold;background:#eef6ff}
-img{max-width:100%}.clip{border:1px solid #ddd;border-radius:.5rem;padding:1rem;margin:1rem 0}
-.clip img{border-radius:.3rem;margin-right:.3rem}small{color:#666}
-"""
-FRAMES = 5
 
 
 def write_report(path: Path, *, run: Path, store: Path, evaluation: Evaluation) -> Path:
@@ -36,14 +25,12 @@ def write_report(path: Path, *, run: Path, store: Path, evaluation: Evaluation) 
         f"<p>{_verdict(evaluation)}</p>",
         _table(evaluation),
         "<h2>Learning</h2><p><small>A line for each seed.</small></p>"
-        + _picture(_learning_curve([json.loads((m.path / HISTORY).read_text()) for m in opened.members])),
-        "<h2>Predicted against true</h2>" + _picture(_scatter(scored, true_N, data.manifest.score_range)),
-        "<h2>Gates and experts</h2>" + _picture(_gates_and_experts(scored)),
+        + picture(_learning_curve([json.loads((m.path / HISTORY).read_text()) for m in opened.members])),
+        "<h2>Predicted against true</h2>" + picture(_scatter(scored, true_N, data.manifest.score_range)),
+        "<h2>Gates and experts</h2>" + picture(_gates_and_experts(scored)),
         "<h2>Three clips</h2>" + "".join(_clip(data[indices[i]], scored, i) for i in _chosen(scored, true_N)),
     ]
-    page = f"<!doctype html><html lang='en'><meta charset='utf-8'><title>textmsa report</title><style>{STYLE}</style>"
-    path.write_text(page + "\n".join(sections) + "</html>", encoding="utf-8")
-    return path
+    return write_page(path, "textmsa report", sections)
 
 
 def _verdict(evaluation: Evaluation) -> str:
@@ -129,11 +116,11 @@ def _gates_and_experts(scored: Scored) -> Any:
     axes[0].boxplot([scored.gates_NM[:, i] for i in range(3)], tick_labels=list(MODALITIES))
     axes[0].set(title="weight in the fusion", ylim=(0, 1))
     load = scored.experts_NLE.mean(axis=0)
-    picture = axes[1].imshow(load, vmin=0, cmap="Blues", aspect="auto")
+    image = axes[1].imshow(load, vmin=0, cmap="Blues", aspect="auto")
     axes[1].set(title="mean weight of experts", xlabel="expert", ylabel="layer")
     axes[1].set_xticks(range(load.shape[1]))
     axes[1].set_yticks(range(load.shape[0]), [str(i + 1) for i in range(load.shape[0])])
-    figure.colorbar(picture, ax=axes[1])
+    figure.colorbar(image, ax=axes[1])
     return figure
 
 
@@ -142,12 +129,6 @@ def _axes(count: int) -> Any:
 
     figure = Figure(figsize=(4.8 * count + 1, 3.6), layout="constrained", dpi=110)
     return figure, [figure.add_subplot(1, count, i + 1) for i in range(count)]
-
-
-def _picture(figure: Any) -> str:
-    data = io.BytesIO()
-    figure.savefig(data, format="png")
-    return f"<img src='data:image/png;base64,{base64.b64encode(data.getvalue()).decode()}'>"
 
 
 def _chosen(scored: Scored, true_N: Any) -> list[int]:
@@ -168,21 +149,6 @@ def _clip(sample: Sample, scored: Scored, index: int) -> str:
     text = "".join(f"<tr><th>{name}</th><td>{html.escape(value or 'missing')}</td></tr>" for name, value in rows)
     return (
         f"<div class='clip'><b>{html.escape(sample.clip.id)}</b>: predicted {scored.score_N[index]:+.2f}, "
-        f"true {sample.clip.label:+.2f} <small>(gates: {gates})</small><br>{_frames(sample.clip.path)}"
+        f"true {sample.clip.label:+.2f} <small>(gates: {gates})</small><br>{frames(sample.clip.path)}"
         f"<table>{text}</table></div>"
     )
-
-
-def _frames(path: Path) -> str:
-    from PIL import Image
-
-    frames = read_media(path).frames or ()
-    shown = [frames[i] for i in np.linspace(0, len(frames) - 1, min(FRAMES, len(frames))).astype(int)]
-    tags = []
-    for frame in shown:
-        data = io.BytesIO()
-        Image.fromarray(frame).resize((150, 150 * frame.shape[0] // frame.shape[1])).save(
-            data, format="JPEG", quality=80
-        )
-        tags.append(f"<img src='data:image/jpeg;base64,{base64.b64encode(data.getvalue()).decode()}'>")
-    return "".join(tags)
