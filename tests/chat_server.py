@@ -24,6 +24,8 @@ def good_answer(words: str) -> str:
         return json.dumps({"score": 0.5})
     if '"summary"' in words:
         return json.dumps({"summary": "content, a smile", "reason": "In the video, a smile. Therefore, content."})
+    if words.startswith("Translate"):
+        return "It was a joy."
     for start in ("In the video,", "In the audio,", "In the text,"):
         if start in words:
             return f"{start} it is {hashlib.sha256(words.encode()).hexdigest()[:6]}."

@@ -133,6 +133,7 @@ def test_labels_and_names_never_reach_the_server(tmp_path):
             tmp_path / "corpus",
             explainer="chat_endpoint",
             explainer_options=options(server),
+            translate="en",
             out=tmp_path / "e.jsonl",
             **PARTS,
         )

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from textmsa.errors import UnreadableClip, UserError
-from textmsa.preparation import ExtractorError, prepare_clip
+from textmsa.preparation import ExtractorError, prepare_clip, with_translation
 from textmsa.run import Precision, Run
 from textmsa.types import MODALITIES, Clip, Prediction, Sample
 
@@ -61,7 +61,8 @@ def predict_clip(run: Run, clip: Path, transcript: str | None, precision: Precis
     except ExtractorError as error:
         raise UserError(f"{clip}: {error}") from error
     prepared = time.monotonic()
-    sample = Sample(Clip(id=clip.name, path=clip, transcript=observation.transcript), observation, explanation)
+    spoken = Clip(id=clip.name, path=clip, transcript=observation.transcript)
+    sample = Sample(with_translation(spoken, explanation), observation, explanation)
     scored = run.score([sample], [0], precision=precision)
     done = time.monotonic()
     if precision == "int8":

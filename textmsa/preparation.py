@@ -4,7 +4,7 @@ A `Preparation` names extractors, explainer and statistics. A store and a run fo
 `preparation.json` and `statistics.json`.
 """
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from textmsa.errors import MissingModality, UnreadableClip, UserError
 from textmsa.explain import Explainer
 from textmsa.feature_statistics import Statistics
 from textmsa.features import Extractor
-from textmsa.types import Explanation, FeatureSequence, Observation
+from textmsa.types import Clip, Explanation, FeatureSequence, Observation
 
 PREPARATION = "preparation.json"
 STATISTICS = "statistics.json"
@@ -170,6 +170,12 @@ class Preparation:
 def _installed_features(table: dict[str, str], name: str, what: str) -> FeatureSpec:
     class_ = seams.load(table, name, what=what)
     return FeatureSpec(name, str(class_.version), tuple(class_.names))
+
+
+def with_translation(clip: Clip, told: Explanation) -> Clip:
+    """The clip with the explainer's translation where the corpus has none."""
+    made: str | None = told.provenance.get("text_en")
+    return clip if clip.transcript_en or not made else replace(clip, transcript_en=made)
 
 
 def prepare_clip(path: Path, transcript: str | None, built: BuiltPreparation) -> tuple[Observation, Explanation]:

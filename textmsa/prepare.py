@@ -25,7 +25,7 @@ from textmsa.errors import UserError
 from textmsa.explain import explain_each
 from textmsa.explain.precomputed import read_bytes
 from textmsa.feature_statistics import Statistics, modality_statistics
-from textmsa.preparation import PREPARATION, STATISTICS, Preparation
+from textmsa.preparation import PREPARATION, STATISTICS, Preparation, with_translation
 from textmsa.progress import track
 from textmsa.store import MANIFEST, Manifest, Store, StoredClip, write_store
 from textmsa.types import MODALITIES, SPLITS, Clip, Explanation, Sample
@@ -91,6 +91,7 @@ def prepare(
     explainer: str = "measured",
     explainer_options: dict[str, Any] | None = None,
     explanations: Path | None = None,
+    translate: str | None = None,
     no_times: bool = False,
     workers: int = 2,
     layout: str = "mmsa",
@@ -116,6 +117,8 @@ def prepare(
         Options of the explainer: --explainer-options.model NAME --explainer-options.language en ...
     explanations
         File that the explainer "precomputed" reads: of textmsa explain, or EMER-fine's table.
+    translate
+        Also translate transcripts by the explainer's language model, where the corpus has no text_en: "en".
     no_times
         Leave out of the measured explanations when something happens.
     workers
@@ -126,7 +129,7 @@ def prepare(
     if workers < 1:
         raise UserError(f"--workers {workers}: give 1 or more")
     read = read_corpus(Path(corpus), layout=layout)
-    options = explaining_options(explainer, explainer_options, explanations, no_times=no_times)
+    options = explaining_options(explainer, explainer_options, explanations, no_times=no_times, translate=translate)
     lasting, passing = seams.split_options(seams.EXPLAINERS, explainer, options, what="explainer")
     preparation = Preparation.installed(audio=audio, video=video, explainer=explainer, options=lasting)
     out = Path(out)
@@ -138,7 +141,12 @@ def prepare(
 
 
 def explaining_options(
-    explainer: str, given: dict[str, Any] | None, explanations: Path | None = None, *, no_times: bool = False
+    explainer: str,
+    given: dict[str, Any] | None,
+    explanations: Path | None = None,
+    *,
+    no_times: bool = False,
+    translate: str | None = None,
 ) -> dict[str, Any]:
     """All options of the explainer, as they are recorded; UserError where two of them do not go together."""
     options = dict(given or {})
@@ -149,6 +157,10 @@ def explaining_options(
             "explanations": str(Path(explanations).resolve()),
             "sha256": sha256(read_bytes(explanations)).hexdigest(),
         }
+    if translate is not None:
+        if not hasattr(seams.load(seams.EXPLAINERS, explainer, what="explainer"), "score"):
+            raise UserError(f"--translate: explainer {explainer!r} has no language model; give another --explainer")
+        options["translate"] = translate
     return options | ({"times": False} if no_times else {})
 
 
@@ -287,7 +299,7 @@ class _Job:
             return 0
         explainer = replace(self.preparation, statistics=statistics).build_explainer(self.passing)
         before = len(self.failures)
-        waiting = ((clip, self.work.observation(clip)) for clip in todo)
+        waiting = ((c, replace(self.work.observation(c), transcript_en=c.transcript_en)) for c in todo)
         made = explain_each(explainer, waiting)
         for clip, told in track(made, total=len(clips), label="explaining", done=len(clips) - len(todo)):
             if isinstance(told, UserError):
@@ -306,22 +318,24 @@ class _Job:
     def _rows(self, clips: list[Clip], statistics: Statistics) -> Iterator[StoredClip]:
         for clip in clips:
             key = self.work.explanation_source(clip, statistics.sha256)
-            sample = Sample(clip, self.work.observation(clip), self.work.explained[clip.id, key])
+            told = self.work.explained[clip.id, key]
+            sample = Sample(with_translation(clip, told), self.work.observation(clip), told)
             yield StoredClip(sample, source=self.work.source(clip) or "", explanation_source=key)
 
     def _is_up_to_date(self, clips: list[Clip], statistics: Statistics, manifest: Manifest) -> bool:
         """Whether the finished store says already all that this run would write."""
         store = self.finished
-        if store is None or store.clips() != clips:
+        if store is None:
             return False
         old = replace(store.manifest, created=manifest.created, packages=manifest.packages, data=manifest.data)
         keys = [self.work.explanation_source(clip, statistics.sha256) for clip in clips]
+        told = [self.work.explained[clip.id, key] for clip, key in zip(clips, keys, strict=True)]
         return (
             old == manifest
+            and store.clips() == list(map(with_translation, clips, told))
             and store.column("source") == [self.work.source(clip) for clip in clips]
             and store.column("explanation_source") == keys
-            and store.explanations()
-            == [self.work.explained[clip.id, key] for clip, key in zip(clips, keys, strict=True)]
+            and store.explanations() == told
         )
 
     def _manifest(self, clips: list[Clip], statistics: Statistics) -> Manifest:

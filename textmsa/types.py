@@ -75,6 +75,8 @@ class Observation:
     """Modality -> reason, for each of "text", "audio", "video" that is absent."""
     damage: str | None = None
     """What of the file could not be decoded, although the rest was used."""
+    transcript_en: str | None = None
+    """English translation, where the corpus has one; only explainers that translate look at it."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +89,8 @@ class Explanation:
     summary: str | None = None
     reason: str | None = None
     provenance: dict[str, Any] = field(default_factory=dict)
-    """Explainer, version, parameters; `failed` holds the reason where it failed."""
+    """Explainer, version, parameters; `failed` holds the reason where it failed, `text_en` the explainer's translation
+    of the transcript where it was asked for one."""
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,16 @@ def read_clue(text: str) -> str:
     return line
 
 
+def read_translation(text: str) -> str:
+    """What was said, in other words, on one line."""
+    line = " ".join(text.split()).strip('"“” ')
+    if not any(character.isalnum() for character in line):
+        raise AnswerError(f"no words: {shown(text)}")
+    if len(line) > LONGEST_REASON:
+        raise AnswerError(f"too long: {len(line)} characters, at most {LONGEST_REASON}")
+    return line
+
+
 def read_conclusion(text: str) -> tuple[str, str]:
     """Summary and reason, from the JSON object that the refiner was asked for."""
     found = json_object(text)

@@ -37,6 +37,7 @@ def explain(
     explainer: str = "measured",
     out: Path | None = None,
     explainer_options: dict[str, Any] | None = None,
+    translate: str | None = None,
     text: str | None = None,
     like: Path | None = None,
     audio: str = "librosa",
@@ -59,6 +60,8 @@ def explain(
         File of JSON lines; needed for a corpus, and printed for a clip without it.
     explainer_options
         Options of the explainer: --explainer-options.model NAME --explainer-options.language en ...
+    translate
+        Also translate transcripts by the explainer's language model, where the corpus has no text_en: "en".
     text
         What is said in a single clip.
     like
@@ -78,10 +81,12 @@ def explain(
             raise UserError("--text and --like are for a single clip; a corpus has its own transcripts and statistics")
         if out is None:
             raise UserError("--out FILE.jsonl is needed for a corpus")
-        return _explain_corpus(source, Path(out), explainer, explainer_options, audio, video, workers, layout)
+        parts = {"audio": audio, "video": video, "explainer": explainer, "explainer_options": explainer_options}
+        return _explain_corpus(source, Path(out), parts | {"translate": translate}, workers=workers, layout=layout)
     if not source.is_file():
         raise UserError(f"{source}: no such file or folder; give a corpus, or a video or audio file")
-    told = explain_clip(source, text, explainer, explainer_options or {}, like=like, audio=audio, video=video)
+    options = (explainer_options or {}) | ({} if translate is None else {"translate": translate})
+    told = explain_clip(source, text, explainer, options, like=like, audio=audio, video=video)
     line = explanation_line(source.name, told)
     if out is None:
         print(line, end="")
@@ -91,21 +96,11 @@ def explain(
     return ExplainResult(out, int(not failed), int(failed))
 
 
-def _explain_corpus(
-    corpus: Path,
-    out: Path,
-    explainer: str,
-    options: dict[str, Any] | None,
-    audio: str,
-    video: str,
-    workers: int,
-    layout: str,
-) -> ExplainResult:
+def _explain_corpus(corpus: Path, out: Path, parts: dict[str, Any], *, workers: int, layout: str) -> ExplainResult:
     if out.is_dir():
         raise UserError(f"{out}: is a folder; give --out a file for JSON lines")
     store = out.with_name(out.name.removesuffix(".jsonl") + STORE)
-    parts = {"audio": audio, "video": video, "explainer": explainer, "explainer_options": options}
-    prepared = prepare(corpus, out=store, workers=workers, layout=layout, **parts)  # type: ignore[arg-type]
+    prepared = prepare(corpus, out=store, workers=workers, layout=layout, **parts)
     write_text(out, (store / "explanations.jsonl").read_text(encoding="utf-8"))
     explained = prepared.prepared - prepared.unexplained
     print(f"{out}: {explained} of {prepared.prepared + prepared.skipped} clips explained")
@@ -123,7 +118,8 @@ def explain_clip(
     video: str = "mediapipe",
 ) -> Explanation:
     """The explanation of one file; with `like`, a store or run folder, compared with the clips there."""
-    options = explaining_options(explainer, options)
+    options = dict(options)
+    options = explaining_options(explainer, options, translate=options.pop("translate", None))
     class_ = seams.load(seams.EXPLAINERS, explainer, what="explainer")
     statistics: dict[str, Any] | None = None
     if like is not None:

@@ -20,7 +20,16 @@ import numpy as np
 from textmsa import seams
 from textmsa.errors import UnreadableClip, UserError
 from textmsa.explain.answer_cache import AnswerCache, default_cache
-from textmsa.explain.answers import THOUGHT, Read, Refused, read_clue, read_conclusion, read_score, usable
+from textmsa.explain.answers import (
+    THOUGHT,
+    Read,
+    Refused,
+    read_clue,
+    read_conclusion,
+    read_score,
+    read_translation,
+    usable,
+)
 from textmsa.explain.checks import check
 from textmsa.explain.facts import SEMITONES
 from textmsa.explain.language_model import AnswerError, LanguageModel, Question, Turn
@@ -34,6 +43,8 @@ T = TypeVar("T")
 REFINER = "refiner_"
 """Begins the options that are for the refiner: `refiner_model`, ..."""
 SAMPLE_RATE = 16000  # Hz, what omni models hear
+TRANSLATIONS: tuple[Language, ...] = ("en",)
+"""Languages that transcripts are translated into: those of the prompts `translate`."""
 DECODING = Semaphore(2)
 """Clips decoded at a time, however many answers are waited for."""
 CLUES = {
@@ -55,8 +66,10 @@ class StagedExplainer:
         Frames a second that are shown.
     max_frames
         Most frames that are shown; of a longer clip they lie further apart.
+    translate
+        "en" to translate transcripts too, where the corpus has no translation; None for not.
     refiner
-        Who refines: a name of `LANGUAGE_MODELS`; None for the model that describes.
+        Who refines and translates: a name of `LANGUAGE_MODELS`; None for the model that describes.
     cache
         Folder of the answers that were got already; None for the user's.
     options
@@ -74,12 +87,15 @@ class StagedExplainer:
         language: Language = "en",
         fps: float = 1.0,
         max_frames: int = 16,
+        translate: Language | None = None,
         refiner: str | None = None,
         cache: str | None = None,
         **options: Any,
     ) -> None:
         if language not in LANGUAGES:
             raise UserError(f"explainer option language {language!r}: give one of {', '.join(LANGUAGES)}")
+        if translate not in (None, *TRANSLATIONS):
+            raise UserError(f"--translate {translate!r}: give {', '.join(TRANSLATIONS)}")
         if not fps > 0 or max_frames < 1:
             raise UserError(f"explainer options fps {fps}, max_frames {max_frames}: give more than 0")
         for_refiner = {key.removeprefix(REFINER): options.pop(key) for key in list(options) if key.startswith(REFINER)}
@@ -88,6 +104,7 @@ class StagedExplainer:
             raise UserError(f"explainer options {', '.join(for_refiner)} of a refiner: name the refiner too")
         self.refiner = self.model if refiner is None else build_model(refiner, for_refiner)
         self.language, self.fps, self.max_frames = language, fps, max_frames
+        self.translate = translate
         self.measured = MeasuredExplainer(statistics) if statistics is not None else None
         self.cache = AnswerCache(Path(cache) if cache else default_cache())
         self.concurrency = self.model.concurrency
@@ -112,6 +129,8 @@ class StagedExplainer:
             "text": self._text_clue(clip, observation),
         }
         summary, reason = self._conclusion(clip, observation, clues)
+        if self.translate and observation.transcript and not observation.transcript_en:
+            clip.translate(observation.transcript, self.translate)
         told = Explanation(clues["audio"], clues["video"], clues["text"], summary, reason, clip.provenance())
         if self.measured is not None:
             told.provenance["checks"] = check(told, grades)
@@ -198,13 +217,21 @@ class ClipAnswers:
     """Stage -> reason."""
     stages: dict[str, dict[str, Any]] = field(default_factory=dict)
     audio_from: str = "waveform"
+    text_en: str | None = None
     _media: Media | None = None
     _content: str | None = None
 
     def clue(self, modality: str, name: str, *, by: LanguageModel | None = None, **values: str) -> str | None:
         """A description of one modality; None where it failed, with the reason in `failed`."""
         shows = (modality,) if name in ("describe_video", "describe_audio") else ()
-        return self.answer(modality, name, read_clue, by=by, shows=shows, **values)
+        return self.answer(modality, name, read_clue, by=by, shows=shows, language=None, **values)
+
+    def translate(self, transcript: str, language: Language) -> None:
+        """Ask for the transcript in another language; the prompt is in that language."""
+        by = self.explainer.refiner
+        self.text_en = self.answer(
+            "translate", "translate", read_translation, by=by, language=language, transcript=transcript
+        )
 
     def answer(
         self,
@@ -214,10 +241,11 @@ class ClipAnswers:
         *,
         by: LanguageModel | None = None,
         shows: tuple[str, ...] = (),
+        language: Language | None = None,
         **values: str,
     ) -> T | None:
         """What `read` makes of the answer to the prompt `name`: asked once, and once more where it is unusable."""
-        model, asked = by or self.explainer.model, prompt(name, self.explainer.language)
+        model, asked = by or self.explainer.model, prompt(name, language or self.explainer.language)
         text = asked.fill(**values)
         record: dict[str, Any] = {"prompt": asked.id, "prompt_sha256": asked.sha256}
         self.stages[stage] = record
@@ -309,6 +337,8 @@ class ClipAnswers:
             made["refiner"] = explainer.refiner.identity()
         if {"audio", "score"} & set(self.stages):
             made["audio_from"] = self.audio_from
+        if self.text_en is not None:
+            made["text_en"] = self.text_en
         if costs := [stage["cost"] for stage in self.stages.values() if "cost" in stage]:
             made["cost"] = round(sum(costs), 8)
         if self.failed:
