@@ -107,3 +107,24 @@ def test_the_commands_for_ones_own_folder_run(tmp_path, monkeypatch, capsys):
             arguments += ["--training.epochs", "1"]
         assert main(arguments) == 0, arguments
     assert "polarity" not in capsys.readouterr().err
+
+
+def test_the_commands_for_explanations_run(tmp_path, monkeypatch):
+    """README's commands against a server of our own, on clips without a face."""
+    from chat_server import ChatServer
+    from small_corpora import write_corpus
+
+    from textmsa.store import Store
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TEXTMSA_CACHE", str(tmp_path / "cache"))
+    write_corpus(tmp_path / "my_clips", 5)
+    section = (ROOT / "README.md").read_text().split("Explanations by multimodal language models")[1]
+    with ChatServer() as server:
+        block = re.findall(r"```sh\n(.*?)```", section, flags=re.S)[0].replace("http://127.0.0.1:8000/v1", server.url)
+        lines = [shlex.split(line.split("#")[0]) for line in block.splitlines()]
+        assert [words[1] for words in lines] == ["explain", "explain-report", "prepare"]
+        for words in lines:
+            assert main(words[1:]) == 0, words
+    assert (tmp_path / "explanations.html").is_file()
+    assert all(sample.explanation.summary for sample in Store.open(tmp_path / "store"))
