@@ -18,6 +18,7 @@ from textmsa.cli import main
 from textmsa.errors import UserError
 from textmsa.explain.command import explain_clip
 from textmsa.explain.finetune import finetune_explainer, read_examples
+from textmsa.trainer import last_checkpoint
 
 CLIPS = ("sample_1", "sample_2", "sample_3")
 TOLD = "In the video, she smiles. In the audio, her voice is bright. Therefore she is happy."
@@ -166,6 +167,16 @@ def test_files_in_another_form_are_refused_in_one_line(clips, tmp_path, name, co
     with pytest.raises(UserError, match=message) as refused:
         read_examples(tmp_path / name, clips, "en", sees=True, hears=False)
     assert "\n" not in str(refused.value)
+
+
+def test_a_checkpoint_that_a_kill_left_half_written_is_passed_over(tmp_path):
+    for step, state in ((5, '{"global_step": 5}'), (10, '{"global_step": 10}'), (15, '{"glob'), (20, None)):
+        folder = tmp_path / f"checkpoint-{step}"
+        folder.mkdir()
+        if state is not None:
+            (folder / "trainer_state.json").write_text(state)
+    assert last_checkpoint(tmp_path) == str(tmp_path / "checkpoint-10")
+    assert last_checkpoint(tmp_path / "nowhere") is None
 
 
 @pytest.mark.slow

@@ -4,11 +4,13 @@ import hashlib
 import json
 import threading
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import tiny_checkpoints as tiny
 import torch
+from small_corpora import write_clip
 
 from textmsa.errors import UserError
 from textmsa.explain.causal_lm import CausalLm
@@ -16,7 +18,8 @@ from textmsa.explain.language_model import AnswerError, Question, Turn
 from textmsa.explain.local_model import IGNORED, fingerprint
 from textmsa.explain.patches import PatchRules, fit_size, patches
 from textmsa.explain.qwen_omni import QwenOmni
-from textmsa.explain.videollama3 import VideoLlama3
+from textmsa.explain.videollama3 import VideoLlama3, VideoLlama3Explainer
+from textmsa.types import FeatureSequence, Observation
 
 GOLDEN = np.load(Path(__file__).parent / "golden" / "processors.npz")
 KEPT = 61  # every so many of the patches lie in the golden file, and a hash of all
@@ -206,6 +209,25 @@ def test_what_cannot_be_built_is_refused_in_one_line(checkpoints, class_, checkp
     with pytest.raises(UserError, match=message) as refused:
         class_(str(checkpoints[checkpoint]), **{"device": "cpu"} | options)
     assert "\n" not in str(refused.value)
+
+
+def test_a_model_of_words_refines_what_another_described(checkpoints, tmp_path):
+    given: dict[str, Any] = {
+        "model": str(checkpoints["videollama3"]),
+        "device": "cpu",
+        "max_tokens": 4,
+        "cache": str(tmp_path),
+    }
+    given |= {"refiner": "causal_lm", "refiner_model": str(checkpoints["causal_lm"]), "refiner_device": "cpu"}
+    explainer = VideoLlama3Explainer(None, **given)
+    assert isinstance(explainer.refiner, CausalLm)
+    path = tmp_path / "a.mp4"
+    write_clip(path, seed=0)
+    seen = FeatureSequence(np.zeros((2, 1), np.float32), np.arange(2.0), ("x",))
+    made = explainer.explain(Observation(path, "It was good.", 2.0, None, seen)).provenance
+    assert (made["model"]["backend"], made["refiner"]["backend"]) == ("videollama3", "causal_lm")
+    assert {"video", "text"} <= set(made["stages"])
+    assert "after one repair" in made["failed"]  # random weights have no end of an answer in 4 tokens
 
 
 def test_a_folder_without_model_or_template_is_refused(checkpoints, tmp_path):

@@ -189,17 +189,11 @@ def qwen_omni(folder: Path, generation: str = "2.5", seed: int = 0) -> Path:
     rope = {"rope_type": "default", "rope_theta": 10000.0, "mrope_section": [1, 1, 2]}
     text = {**text_sizes(len(words)), "rope_parameters": rope}
     ears = {"d_model": 32, "encoder_layers": 1, "encoder_attention_heads": 2, "encoder_ffn_dim": 64, "output_dim": 32}
+    eyes = {"depth": 1, "hidden_size": 32, "intermediate_size": 64, "num_heads": 2, "out_hidden_size": 32}
     if generation == "2.5":
         config: Any = transformers.Qwen2_5OmniThinkerConfig(
             text_config=text,
-            vision_config={
-                "depth": 1,
-                "hidden_size": 32,
-                "intermediate_size": 64,
-                "num_heads": 2,
-                "out_hidden_size": 32,
-                "fullatt_block_indexes": [0],
-            },
+            vision_config={**eyes, "fullatt_block_indexes": [0]},
             audio_config=ears,
             **ids,
         )
@@ -208,15 +202,7 @@ def qwen_omni(folder: Path, generation: str = "2.5", seed: int = 0) -> Path:
         text |= {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 32, "head_dim": 8}
         config = transformers.Qwen3OmniMoeThinkerConfig(
             text_config=text,
-            vision_config={
-                "depth": 1,
-                "hidden_size": 32,
-                "intermediate_size": 64,
-                "num_heads": 2,
-                "out_hidden_size": 32,
-                "num_position_embeddings": 64,
-                "deepstack_visual_indexes": [0],
-            },
+            vision_config={**eyes, "num_position_embeddings": 64, "deepstack_visual_indexes": [0]},
             audio_config={**ears, "downsample_hidden_size": 32},
             **ids,
         )

@@ -250,7 +250,8 @@ def train_one(recipe: Recipe, store: Store, out: Path, *, device: str, precision
     import json
 
     from transformers import set_seed
-    from transformers.trainer_utils import get_last_checkpoint
+
+    from textmsa.trainer import last_checkpoint
 
     started = time.monotonic()
     preparation = Preparation.load(store.path)
@@ -266,8 +267,7 @@ def train_one(recipe: Recipe, store: Store, out: Path, *, device: str, precision
     }
     trainer = _trainer(recipe, model, collator, splits, out, device=device, precision=precision, store=store)
     checkpoints = out / CHECKPOINTS
-    last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
-    trainer.train(resume_from_checkpoint=last)
+    trainer.train(resume_from_checkpoint=last_checkpoint(checkpoints))
 
     model = trainer.model.eval()
     scored = score_all(model, collator, splits["valid"])

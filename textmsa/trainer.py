@@ -1,5 +1,7 @@
 """The Hugging Face Trainer, with our loss, optimiser groups, schedule and progress line."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -73,6 +75,20 @@ class TextMsaTrainer(Trainer):
             share = schedule(self.training, steps_per_epoch, num_training_steps)
             self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer or self.create_optimizer(), share)
         return self.lr_scheduler
+
+
+def last_checkpoint(folder: Path) -> str | None:
+    """The latest of the Trainer's checkpoints that is whole: a kill may have left one half-written."""
+    whole = [state.parent for state in folder.glob("checkpoint-*/trainer_state.json") if _parses(state)]
+    return str(max(whole, key=lambda path: int(path.name.rpartition("-")[2]))) if whole else None
+
+
+def _parses(state: Path) -> bool:
+    """The Trainer writes this file last."""
+    try:
+        return bool(json.loads(state.read_text()))
+    except ValueError:
+        return False
 
 
 class ProgressLine(TrainerCallback):

@@ -7,7 +7,9 @@ frame a second are its values. Only the tokens of the answers are learnt.
 import csv
 import json
 import math
+import time
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
@@ -31,6 +33,7 @@ LAYERS = r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|do
 """The linear layers of the language model; those of eyes and ears stay as they are."""
 READABLE, RECORD, CHECKPOINTS = "clips.json", "finetune.json", "checkpoints"
 RECIPE = "options.json"
+WAITING = 0.5  # seconds
 
 
 @dataclass(frozen=True)
@@ -139,42 +142,33 @@ def finetune_explainer(
         Less memory, a third more time.
     """
     given = {name: value for name, value in locals().items() if name not in ("out", "device")}
+    _check(given)
     options = {name: str(value) if isinstance(value, Path) else value for name, value in given.items()}
-    numbers = {"fps": fps, "max_frames": max_frames, "rank": rank, "epochs": epochs, "batch_size": batch_size}
-    numbers |= {"gradient_accumulation": gradient_accumulation, "learning_rate": learning_rate, "alpha": alpha}
-    for name, value in numbers.items():
-        if not value > 0:
-            raise UserError(f"--{name} {value}: give more than 0")
-    if not 0 <= dropout < 1:
-        raise UserError(f"--dropout {dropout}: give 0 or more, below 1")
+    options["data_sha256"] = sha256(read_bytes(Path(data))).hexdigest()
     class_ = seams.load(seams.LANGUAGE_MODELS, explainer, what="language model")
     examples = read_examples(Path(data), Path(clips), language, class_.sees, class_.hears)
     out = Path(out)
     if (out / RECORD).is_file() and _same(out, options):
         print(f"{out}: finished before; nothing to do")
         return FinetuneResult(out, len(examples), json.loads((out / READABLE).read_text()))
-    _claim(out, options)
-    shown = _Shown(fps, max_frames)
     from accelerate import PartialState
 
-    state = PartialState(cpu=device == "cpu")
-    with state.main_process_first():  # the other processes read what the first found
-        left_out = unreadable(examples, shown, out / READABLE)
+    shown, state = _Shown(fps, max_frames), PartialState(cpu=device == "cpu")
+    if state.is_main_process:
+        _claim(out, options)
+        unreadable(examples, shown, out / READABLE)
+    while not (out / READABLE).is_file():  # a barrier would give up after some minutes
+        time.sleep(WAITING)
+    left_out = json.loads((out / READABLE).read_text())
     kept = [example for example in examples if str(example.clip) not in left_out]
     if not kept:
         raise UserError(f"{clips}: none of the {len(left_out)} clips can be read (see {out / READABLE})")
     from transformers import set_seed
 
     set_seed(seed)
-    told = class_(
-        model,
-        revision=revision,
-        device=f"cuda:{state.local_process_index}"
-        if state.num_processes > 1 and state.device.type == "cuda"
-        else device,
-        dtype=dtype,
-        load_in_4bit=load_in_4bit,
-    )
+    if state.num_processes > 1 and state.device.type == "cuda":
+        device = f"cuda:{state.local_process_index}"
+    told = class_(model, revision=revision, device=device, dtype=dtype, load_in_4bit=load_in_4bit)
     net = with_updates(told, rank, alpha, dropout, gradient_checkpointing)
     steps = epochs * math.ceil(len(kept) / (batch_size * gradient_accumulation * state.num_processes))
     trainer = _trainer(
@@ -193,11 +187,9 @@ def finetune_explainer(
         seed=seed,
         **({"gradient_checkpointing": True} if gradient_checkpointing else {}),
     )
-    from transformers.trainer_utils import get_last_checkpoint
+    from textmsa.trainer import last_checkpoint
 
-    checkpoints = out / CHECKPOINTS
-    last = get_last_checkpoint(str(checkpoints)) if checkpoints.is_dir() else None
-    trainer.train(resume_from_checkpoint=last)
+    trainer.train(resume_from_checkpoint=last_checkpoint(out / CHECKPOINTS))
     if state.is_main_process:
         net.save_pretrained(str(out))
         losses = [{"step": row["step"], "loss": row["loss"]} for row in trainer.state.log_history if "loss" in row]
@@ -207,6 +199,16 @@ def finetune_explainer(
         if left_out:
             print(f"{out / READABLE}: {len(left_out)} clips could not be read")
     return FinetuneResult(out, len(kept), left_out)
+
+
+def _check(given: dict[str, Any]) -> None:
+    above = ("fps", "max_frames", "rank", "alpha", "epochs", "batch_size", "gradient_accumulation", "learning_rate")
+    for name in above:
+        if not given[name] > 0:
+            raise UserError(f"--{name.replace('_', '-')} {given[name]}: give more than 0")
+    for name in ("dropout", "warmup_fraction"):
+        if not 0 <= given[name] < 1:
+            raise UserError(f"--{name.replace('_', '-')} {given[name]}: give 0 or more, below 1")
 
 
 def read_examples(data: Path, clips: Path, language: Language, sees: bool, hears: bool) -> list[Example]:
@@ -315,11 +317,10 @@ class _Shown:
         )
 
 
-def unreadable(examples: list[Example], shown: _Shown, record: Path) -> dict[str, str]:
-    """Clip -> why it cannot be shown; every clip is decoded once, and never again after a stop."""
+def unreadable(examples: list[Example], shown: _Shown, record: Path) -> None:
+    """Write down clip -> why it cannot be shown; every clip is decoded once, and never again after a stop."""
     if record.is_file():
-        known: dict[str, str] = json.loads(record.read_text())
-        return known
+        return
     found = {}
     clips = {example.clip: example for example in examples}
     for clip, example in track(sorted(clips.items()), total=len(clips), label="reading clips"):
@@ -328,7 +329,6 @@ def unreadable(examples: list[Example], shown: _Shown, record: Path) -> dict[str
         except UnreadableClip as error:
             found[str(clip)] = str(error)
     write_text(record, json.dumps(found, indent=1) + "\n")
-    return found
 
 
 def _same(out: Path, options: dict[str, Any]) -> bool:
