@@ -38,8 +38,16 @@ class ChatServer:
     `faults(question number of asking)` may be replaced by `script`: a function (words, times asked) -> fault or None.
     """
 
-    def __init__(self, *, rate: float = 0.0, faults: tuple[str, ...] = FAULTS, seconds: float = 0.0, script=None):
-        self.rate, self.faults, self.seconds, self.script = rate, faults, seconds, script
+    def __init__(
+        self,
+        *,
+        rate: float = 0.0,
+        faults: tuple[str, ...] = FAULTS,
+        seconds: float = 0.0,
+        slow: float = SLOW_SECONDS,
+        script=None,
+    ):
+        self.rate, self.faults, self.seconds, self.slow, self.script = rate, faults, seconds, slow, script
         self.asked: Counter[str] = Counter()
         self.answered: Counter[str] = Counter()
         self.given: Counter[str] = Counter()
@@ -110,7 +118,7 @@ class ChatServer:
         fault = self.fault(words, question, time_asked)
         with self.guard:
             self.given[fault or "none"] += 1
-        time.sleep(SLOW_SECONDS if fault == "slow" else self.seconds)
+        time.sleep(self.slow if fault == "slow" else self.seconds)
         if fault == "cut":
             handler.connection.close()
             handler.close_connection = True

@@ -428,8 +428,9 @@ def test_five_hundred_clips_with_faults_and_two_kills(tmp_path):
     """20 % faults, 16 at a time, killed twice: one record a clip, nothing paid twice but what was on its way."""
     clips, at_once = 500, 16
     write_corpus(tmp_path / "corpus", clips)
-    with ChatServer(rate=0.2, seconds=0.05) as server:
-        given = options(server, concurrency=at_once, retries=6)
+    # A good answer that a busy machine brings too late would count as paid twice: hence the long wait.
+    with ChatServer(rate=0.2, seconds=0.05, slow=5.0) as server:
+        given = options(server, concurrency=at_once, retries=6, timeout=4.0)
         command = [
             sys.executable,
             "-m",
