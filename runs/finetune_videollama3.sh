@@ -6,7 +6,7 @@
 #   runs/finetune_videollama3.sh MODEL EMER_FINE.csv CLIPS CORPUS OUT.jsonl
 set -eu
 torchrun --nproc-per-node gpu -m textmsa finetune-explainer --data "$2" --clips "$3" \
-    --model "$1" --out adapter --dtype bfloat16 --gradient-checkpointing true
+    --model "$1" --out adapter --dtype bfloat16 --gradient-checkpointing
 textmsa explain "$4" --out "$5" --explainer videollama3 \
     --explainer-options.model "$1" --explainer-options.adapter adapter \
     --explainer-options.device cuda:0 --explainer-options.batch 8

@@ -2,7 +2,6 @@
 
 import re
 import shlex
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
@@ -28,10 +27,9 @@ def commands_of(path: Path) -> list[list[str]]:
 
 @pytest.mark.parametrize("path", DOCS, ids=lambda path: path.name)
 def test_commands_in_the_docs_have_arguments_that_exist(path):
-    import inspect
     from importlib import import_module
 
-    from textmsa.config import Recipe
+    from textmsa.arguments import parse
 
     for words in commands_of(path):
         if words[0] == "make":
@@ -42,11 +40,7 @@ def test_commands_in_the_docs_have_arguments_that_exist(path):
         if words[0] != "textmsa":
             continue
         module, _, name = COMMANDS[words[1]].target.partition(":")
-        parameters = inspect.signature(getattr(import_module(module), name)).parameters.values()
-        known = {parameter.name for parameter in parameters if parameter.kind is parameter.KEYWORD_ONLY}
-        known |= {field.name for field in fields(Recipe)}
-        for option in [word[2:].split("=")[0] for word in words if word.startswith("--")]:
-            assert option.split(".")[0].replace("-", "_") in known, words
+        parse(getattr(import_module(module), name), words[2:], prog="textmsa")
         check_explainer_options(words)
 
 

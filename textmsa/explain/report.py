@@ -84,7 +84,7 @@ class ExplainReport:
 
     def table(self) -> str:
         """For people: a few lines."""
-        lines = [f"{self.clips} clips, {self.failed} of them failed"]
+        lines = [f"{self.clips} clip{'s' * (self.clips != 1)}, {self.failed} of them failed"]
         lines += [f"  {part:<8} {self.coverage[part]:>7}{_lengths(self.words[part])}" for part in PARTS]
         for (stage, reason), ids in list(self.failures.items())[:10]:
             lines.append(f"  failed: {stage}: {reason}: {len(ids)} ({_named(ids)})")
