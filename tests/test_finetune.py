@@ -205,7 +205,7 @@ def test_a_killed_run_goes_on_where_it_was(model, clips, emer, tmp_path):
 def test_several_processes_learn_together(model, clips, emer, tmp_path):
     out = tmp_path / "adapter"
     options = ["--data", emer, "--clips", clips, "--model", model, "--out", out, "--device", "cpu", "--epochs", "20"]
-    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "29517"]
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     command += ["-m", "textmsa", "finetune-explainer", *map(str, options), "--learning-rate", "0.01"]
     ran = subprocess.run(
         command, check=False, capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}
