@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -110,6 +110,20 @@ def test_frames_and_sound_arrive_as_pictures_with_their_times_and_as_a_wave_file
     ) as file:
         assert (file.getnchannels(), file.getframerate()) == (1, 16000)
         assert file.getnframes() == pytest.approx(0.6 * 16000, rel=0.1)
+
+
+def test_pictures_are_described_although_no_face_was_found_in_them_and_sound_alone_is_not(clip, tmp_path):
+    faceless = replace(observation(clip), video=None, missing={"video": "no face in any of 6 frames"})
+    write_clip(tmp_path / "sound.mp4", seed=1, picture=False)
+    sound = replace(faceless, path=tmp_path / "sound.mp4", missing={"video": "no video"})
+    gone = replace(faceless, path=tmp_path / "gone.mp4")
+    with ChatServer() as server:
+        explainer = ChatEndpointExplainer(None, **options(server))
+        seen = [explainer.explain(each).video is not None for each in (faceless, sound, gone)]
+        score, made = explainer.score(faceless, (-3, 3))
+    assert seen == [True, False, False]
+    assert score == 0.5
+    assert made["stages"]["score"]["frames"]
 
 
 def test_nothing_but_the_clip_reaches_a_question(clip):

@@ -77,7 +77,7 @@ class StagedExplainer:
     """
 
     name: ClassVar[str]
-    version: ClassVar[str] = f"1.{prompts_hash()}"
+    version: ClassVar[str] = f"2.{prompts_hash()}"
     needs_statistics: ClassVar[bool] = True
 
     def __init__(
@@ -124,7 +124,7 @@ class StagedExplainer:
         grades = self._grades(facts)
         clip = ClipAnswers(self, observation)
         clues = {
-            "video": clip.clue("video", "describe_video") if self.model.sees and observation.video else None,
+            "video": clip.clue("video", "describe_video") if self.model.sees and clip.has_pictures() else None,
             "audio": self._audio_clue(clip, observation, facts, grades),
             "text": self._text_clue(clip, observation),
         }
@@ -149,11 +149,8 @@ class StagedExplainer:
             voice = "\n" + voice_facts(facts, self._grades(facts), observation.duration)
             clip.audio_from = "measured facts"
         told = clues_text({"audio": voice, "transcript": observation.transcript}, self.language)
-        shows = tuple(
-            modality
-            for modality, able in (("video", self.model.sees), ("audio", self.model.hears))
-            if able and getattr(observation, modality) is not None
-        )
+        shows = ("video",) * (self.model.sees and clip.has_pictures())
+        shows += ("audio",) * (self.model.hears and observation.audio is not None)
         ends = f"{low:g}", f"{high:g}"
         read = read_score(low, high)
         score = clip.answer("score", "zero_shot", read, shows=shows, clues=told, low=ends[0], high=ends[1])
@@ -302,6 +299,15 @@ class ClipAnswers:
         frames = tuple((media.frames or ())[i] for i in chosen)
         waveform_N = media.waveform_N if "audio" in shows else None
         return Question(text, frames, tuple(times), waveform_N, media.sample_rate if "audio" in shows else 0), times
+
+    def has_pictures(self) -> bool:
+        """Whether there is something to see, be it without a face that was found."""
+        if self.observation.video is not None:
+            return True
+        try:
+            return bool(self._decoded().frames)
+        except UnreadableClip:
+            return False
 
     def _decoded(self) -> Media:
         if self._media is None:
