@@ -127,6 +127,13 @@ def test_only_the_training_split_is_read_and_only_what_the_model_perceives(clips
     ]
 
 
+def test_two_clips_of_one_name_are_not_guessed_between(clips, emer, tmp_path):
+    for folder in ("a", "b"):
+        write_clip(tmp_path / "twice" / folder / "sample_1.mp4", seed=0)
+    with pytest.raises(UserError, match="may both be 'sample_1'"):
+        read_examples(emer, tmp_path / "twice", "en", sees=True, hears=False)
+
+
 def test_conversations_are_learnt_answer_by_answer(clips, tmp_path):
     data = tmp_path / "talks.jsonl"
     turns = [("human", "<video>\nWhat is seen?"), ("gpt", "A smile."), ("human", "Why?"), ("gpt", "Good news.")]

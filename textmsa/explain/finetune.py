@@ -139,7 +139,7 @@ def finetune_explainer(
     load_in_4bit
         Keep them in 4 bits; needs the package bitsandbytes and a GPU.
     gradient_checkpointing
-        Less memory, a third more time.
+        Less memory, more time.
     """
     given = {name: value for name, value in locals().items() if name not in ("out", "device")}
     _check(given)
@@ -150,7 +150,8 @@ def finetune_explainer(
     out = Path(out)
     if (out / RECORD).is_file() and _same(out, options):
         print(f"{out}: finished before; nothing to do")
-        return FinetuneResult(out, len(examples), json.loads((out / READABLE).read_text()))
+        learnt = json.loads((out / RECORD).read_text())["examples"]
+        return FinetuneResult(out, learnt, json.loads((out / READABLE).read_text()))
     from accelerate import PartialState
 
     shown, state = _Shown(fps, max_frames), PartialState(cpu=device == "cpu")
@@ -234,7 +235,10 @@ def _of_table(data: Path, text: str, clips: Path, language: Language, sees: bool
     columns = table.fieldnames or []
     if "name" not in columns or column not in columns:
         raise UserError(f"--data {data}: needs the columns name, {column}; it has {', '.join(columns) or 'none'}")
-    files = {path.stem: path for path in sorted(clips.rglob("*")) if path.suffix.lower() in EXTENSIONS}
+    files: dict[str, list[Path]] = {}
+    for path in sorted(clips.rglob("*")):
+        if path.suffix.lower() in EXTENSIONS:
+            files.setdefault(path.stem, []).append(path)
     able = (("video", sees), ("audio", hears))
     found = []
     for row in table:
@@ -242,7 +246,9 @@ def _of_table(data: Path, text: str, clips: Path, language: Language, sees: bool
             continue
         name = Path(row["name"] or "").name
         stem = name.rpartition(".")[0] or name
-        clip, parts = files.get(stem, clips / name), emer_parts(told)
+        if len(named := files.get(stem, [clips / name])) > 1:
+            raise UserError(f"--clips {clips}: {named[0]} and {named[1]} may both be {name!r}; leave one of them there")
+        clip, parts = named[0], emer_parts(told)
         for modality, perceived in able:
             if perceived and modality in parts:
                 asked = prompt(f"describe_{modality}", language).fill()
