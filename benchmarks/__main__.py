@@ -9,7 +9,7 @@ import torch
 from benchmarks import data, inference, preparation, startup, training
 from benchmarks.measure import HEADER, THREADS, Row, machine
 from textmsa.demo import demo
-from textmsa.store import Store
+from textmsa.store.reading import Store
 
 PARTS = ("inference", "training", "data", "preparation", "startup")
 

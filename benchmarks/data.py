@@ -16,8 +16,10 @@ from benchmarks.generated_store import generate_store
 from benchmarks.inference import bert_base_network
 from benchmarks.measure import Row, in_turn
 from benchmarks.training import step_of
-from textmsa.batch import Collator, SampleDataset, standards_of
-from textmsa.store import Store
+from textmsa.inputs.collator import Collator
+from textmsa.inputs.examples import SampleDataset
+from textmsa.inputs.time_grid import standards_of
+from textmsa.store.reading import Store
 
 CLIPS, AUDIO, VIDEO = 22_856, (500, 74), (500, 35)
 BATCHES, CLIPS_PER_BATCH = 40, 16

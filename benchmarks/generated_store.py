@@ -6,10 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from textmsa.feature_statistics import ModalityStatistics, Statistics
-from textmsa.preparation import ExplainerSpec, FeatureSpec, Preparation
-from textmsa.store import Manifest, Store, StoredClip, write_store
-from textmsa.types import Clip, Explanation, FeatureSequence, Observation, Sample
+from textmsa.features.statistics import ModalityStatistics, Statistics
+from textmsa.store.manifest import Manifest
+from textmsa.store.preparation import Preparation
+from textmsa.store.reading import Store
+from textmsa.store.rows import StoredClip
+from textmsa.store.writing import write_store
+from textmsa.types import Clip, ExplainerSpec, Explanation, FeatureSequence, FeatureSpec, Observation, Sample
 
 WORDS = """
 the film is a good and bad story of people who speak with loud slow quick voice smile frown brow eyes never always dull

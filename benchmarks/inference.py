@@ -11,14 +11,17 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import AutoModel, BertConfig
 
 from benchmarks.measure import Row, gemm_peak, in_turn
-from textmsa.batch import Batch, Collator, SampleDataset, Tokens, standards_of
 from textmsa.config import ModelConfig
+from textmsa.inputs.collator import Collator
+from textmsa.inputs.examples import SampleDataset
+from textmsa.inputs.time_grid import standards_of
 from textmsa.model import TextMsaConfig, TextMsaModel, network
+from textmsa.model.batch import Batch, Tokens
 from textmsa.model.int8 import with_int8_encoder
 from textmsa.model.packing import pack
 from textmsa.model.text_encoder import encode_together, load_encoder
-from textmsa.run import score_all
-from textmsa.store import Store
+from textmsa.scoring import score_all
+from textmsa.store.reading import Store
 
 RANGE = 6.0
 

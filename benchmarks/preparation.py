@@ -9,7 +9,7 @@ import av
 from benchmarks.measure import Row
 from textmsa.corpora import read_corpus
 from textmsa.demo_corpus import render_corpus
-from textmsa.prepare import prepare
+from textmsa.prepare.command import prepare
 
 CLIPS = 240  # with fewer the start of a worker (some 3 s) hides what it gains
 

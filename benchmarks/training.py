@@ -12,11 +12,14 @@ from torch.nn import functional
 
 from benchmarks.inference import bert_base_network, padded, plain_texts
 from benchmarks.measure import Row, in_turn
-from textmsa.batch import Batch, Collator, SampleDataset, standards_of
 from textmsa.config import TrainingConfig
+from textmsa.inputs.collator import Collator
+from textmsa.inputs.examples import SampleDataset
+from textmsa.inputs.time_grid import standards_of
 from textmsa.model import network
-from textmsa.store import Store
-from textmsa.train import prepare_encoder
+from textmsa.model.batch import Batch
+from textmsa.store.reading import Store
+from textmsa.train.text_encoder import prepare_encoder
 
 CLIPS = 16
 TRAINING = TrainingConfig(learning_rate=1e-4, weight_decay=1e-2)

@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from transformers import BertConfig, BertModel
 
-from textmsa.batch import Batch, Steps, Tokens
 from textmsa.config import InputConfig, ModelConfig, Recipe, TrainingConfig
 from textmsa.model import TextMsaConfig, TextMsaModel
+from textmsa.model.batch import Batch, Steps, Tokens
 from textmsa.model.text_encoder import load_encoder
 
 AUDIO_SIZE, VIDEO_SIZE, VOCABULARY = 6, 9, 60

@@ -8,11 +8,11 @@ import pytest
 from network_fixtures import save_tiny_encoder, small_recipe
 
 from benchmarks.generated_store import generate_store
-from textmsa.ablate import FULL, ROWS, ablate, changed, choose_rows
 from textmsa.cli import main
 from textmsa.config import Recipe
-from textmsa.store import Store
-from textmsa.train import train
+from textmsa.evaluate.ablate import FULL, ROWS, ablate, changed, choose_rows
+from textmsa.store.reading import Store
+from textmsa.train.command import train
 
 
 @pytest.fixture(scope="module")

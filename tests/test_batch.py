@@ -5,9 +5,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from textmsa.batch import Collator, Standardisation, example_of, first_steps, grid_steps, pool_to_grid, text_of
 from textmsa.config import InputConfig, ModelConfig
 from textmsa.errors import UserError
+from textmsa.inputs.collator import Collator
+from textmsa.inputs.examples import example_of, text_of
+from textmsa.inputs.time_grid import Standardisation, first_steps, grid_steps, pool_to_grid
 from textmsa.model.text_encoder import encoder_location
 from textmsa.types import Clip, Explanation, FeatureSequence, Observation, Sample
 

@@ -8,11 +8,11 @@ import pytest
 import torch
 
 import textmsa
-from textmsa.batch import Batch
-from textmsa.checkpoint_import import import_checkpoint_command, our_name
 from textmsa.errors import UserError
 from textmsa.model import TextMsaModel
+from textmsa.model.batch import Batch
 from textmsa.model.network import _tokens
+from textmsa.model.published_checkpoint import import_checkpoint_command, our_name
 
 FIXTURES = ["mosi", "sims2"]
 ARRAYS = {

@@ -5,8 +5,9 @@ import pytest
 from scipy import stats
 
 from textmsa.cli import main
-from textmsa.compare import compare, paired
 from textmsa.errors import UserError
+from textmsa.evaluate.compare import compare
+from textmsa.evaluate.paired import paired
 
 
 def errors(shift: float, seed: int = 0, clips: int = 300) -> tuple[np.ndarray, np.ndarray]:

@@ -11,16 +11,16 @@ import torch
 from network_fixtures import save_tiny_encoder, small_recipe
 
 from benchmarks.generated_store import generate_store
-from textmsa.batch import Example, texts_of
 from textmsa.cli import main
 from textmsa.config import InputConfig
-from textmsa.controls import controlled, drop_modalities, partners
 from textmsa.errors import UserError
-from textmsa.preparation import Preparation
-from textmsa.robustness import parse_rates
+from textmsa.evaluate.robustness import parse_rates
+from textmsa.inputs.examples import Example, texts_of
+from textmsa.inputs.views import controlled, drop_modalities, partners
 from textmsa.run import Run
-from textmsa.store import Store
-from textmsa.train import train
+from textmsa.store.preparation import Preparation
+from textmsa.store.reading import Store
+from textmsa.train.command import train
 
 
 @pytest.fixture(scope="module")

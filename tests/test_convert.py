@@ -10,17 +10,20 @@ import pytest
 from network_fixtures import save_tiny_encoder, small_recipe
 
 from benchmarks.generated_store import generate_store
-from textmsa.batch import Collator, SampleDataset, without_padding
 from textmsa.cli import main
 from textmsa.config import InputConfig, Recipe
-from textmsa.convert import convert, export
+from textmsa.data_files.convert import convert
+from textmsa.data_files.export import export
 from textmsa.errors import UserError
-from textmsa.evaluate import evaluate
+from textmsa.evaluate.command import evaluate
+from textmsa.inputs.collator import Collator
+from textmsa.inputs.examples import SampleDataset
+from textmsa.inputs.time_grid import without_padding
 from textmsa.model import TextMsaConfig
 from textmsa.model.text_encoder import load_encoder
 from textmsa.run import Run
-from textmsa.store import Store
-from textmsa.train import train
+from textmsa.store.reading import Store
+from textmsa.train.command import train
 from textmsa.types import FeatureSequence
 
 SPLITS = {"train": 8, "valid": 4, "test": 4}

@@ -12,9 +12,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from textmsa.batch import STANDARD_LIMIT
 from textmsa.demo_corpus import render_corpus
 from textmsa.errors import UserError
+from textmsa.inputs.time_grid import STANDARD_LIMIT
 from textmsa.types import FeatureSequence
 
 CLIPS = 160

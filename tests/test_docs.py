@@ -108,7 +108,7 @@ def test_the_commands_for_explanations_run(tmp_path, monkeypatch):
     from chat_server import ChatServer
     from small_corpora import write_corpus
 
-    from textmsa.store import Store
+    from textmsa.store.reading import Store
 
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("TEXTMSA_CACHE", str(tmp_path / "cache"))

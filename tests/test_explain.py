@@ -16,14 +16,17 @@ from chat_server import ChatServer, words_of
 from small_corpora import write_clip, write_corpus, write_table
 
 from textmsa.errors import UserError
-from textmsa.explain.chat_endpoint import ChatEndpoint, ChatEndpointExplainer, MinuteLimit
-from textmsa.explain.checks import check
-from textmsa.explain.command import explain
-from textmsa.explain.language_model import Question
-from textmsa.explain.precomputed import PrecomputedExplainer, emer_parts
-from textmsa.explain.staged import spread, voice_facts
-from textmsa.prepare import prepare
-from textmsa.store import Store
+from textmsa.explain.clip_answers import spread, voice_facts
+from textmsa.explain.emer import emer_parts
+from textmsa.explain.language_models.chat_endpoint import ChatEndpoint
+from textmsa.explain.language_models.minute_limit import MinuteLimit
+from textmsa.explain.language_models.question import Question
+from textmsa.explain.measured.checks import check
+from textmsa.explain.precomputed import PrecomputedExplainer
+from textmsa.explain.staged import ChatEndpointExplainer
+from textmsa.prepare.command import prepare
+from textmsa.prepare.explain import explain
+from textmsa.store.reading import Store
 from textmsa.types import Explanation, FeatureSequence, Observation
 
 TESTS = Path(__file__).parent

@@ -9,11 +9,11 @@ from chat_server import ChatServer
 from network_fixtures import save_tiny_encoder, small_recipe
 from small_corpora import rows_of, write_clip, write_table
 
-from textmsa.ablate import ablate
 from textmsa.cli import main
 from textmsa.errors import UserError
-from textmsa.explain.command import explain
-from textmsa.explain.report import Told, count_words, explain_report, kind
+from textmsa.evaluate.ablate import ablate
+from textmsa.prepare.explain import explain
+from textmsa.report.explanations import Told, count_words, explain_report, kind
 from textmsa.types import Explanation
 
 TESTS = Path(__file__).parent

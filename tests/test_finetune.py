@@ -16,9 +16,10 @@ from small_corpora import write_clip
 
 from textmsa.cli import main
 from textmsa.errors import UserError
-from textmsa.explain.command import explain_clip
-from textmsa.explain.finetune import finetune_explainer, read_examples
-from textmsa.trainer import last_checkpoint
+from textmsa.prepare.explain import explain_clip
+from textmsa.train.checkpoints import last_checkpoint
+from textmsa.train.described_clips import read_examples
+from textmsa.train.explainer import finetune_explainer
 
 CLIPS = ("sample_1", "sample_2", "sample_3")
 TOLD = "In the video, she smiles. In the audio, her voice is bright. Therefore she is happy."

@@ -13,12 +13,14 @@ import torch
 from small_corpora import write_clip
 
 from textmsa.errors import UserError
-from textmsa.explain.causal_lm import CausalLm
-from textmsa.explain.language_model import AnswerError, Question, Turn
-from textmsa.explain.local_model import IGNORED, fingerprint
-from textmsa.explain.patches import PatchRules, fit_size, patches
-from textmsa.explain.qwen_omni import QwenOmni
-from textmsa.explain.videollama3 import VideoLlama3, VideoLlama3Explainer
+from textmsa.explain.language_models.causal_lm import CausalLm
+from textmsa.explain.language_models.loading import fingerprint
+from textmsa.explain.language_models.local_model import IGNORED
+from textmsa.explain.language_models.patches import PatchRules, fit_size, patches
+from textmsa.explain.language_models.question import AnswerError, Question, Turn
+from textmsa.explain.language_models.qwen_omni import QwenOmni
+from textmsa.explain.language_models.videollama3 import VideoLlama3
+from textmsa.explain.staged import VideoLlama3Explainer
 from textmsa.types import FeatureSequence, Observation
 
 GOLDEN = np.load(Path(__file__).parent / "golden" / "processors.npz")

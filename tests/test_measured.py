@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from textmsa.errors import UserError
-from textmsa.explain import phrases
-from textmsa.explain.facts import ACTION_UNITS, measure, syllables
-from textmsa.explain.measured import MeasuredExplainer
+from textmsa.explain.measured import phrases
+from textmsa.explain.measured.explainer import MeasuredExplainer
+from textmsa.explain.measured.facts import ACTION_UNITS, measure, syllables
 from textmsa.features.audio_librosa import NAMES as AUDIO_NAMES
 from textmsa.features.video_mediapipe import NAMES as VIDEO_NAMES
 from textmsa.types import FeatureSequence, Observation

@@ -7,9 +7,9 @@ import pytest
 import torch
 from network_fixtures import CONFIGURATIONS, random_batch, take, tiny_config, tiny_model, widened, without
 
-from textmsa.batch import Batch
 from textmsa.errors import UserError
 from textmsa.model import TextMsaModel
+from textmsa.model.batch import Batch
 from textmsa.model.experts import Capacity, Experts, drop_overflow
 from textmsa.model.stream_encoder import Stream
 from textmsa.model.temporal_alignment import GatedConvAlignment

@@ -12,8 +12,8 @@ import pytest
 from small_corpora import media_path, write_clip, write_corpus, write_table
 
 from textmsa.errors import UserError
-from textmsa.prepare import prepare
-from textmsa.store import Store
+from textmsa.prepare.command import prepare
+from textmsa.store.reading import Store
 
 PARTS = {
     "audio": "outside_parts:Loudness",

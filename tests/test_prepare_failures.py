@@ -13,9 +13,13 @@ import pytest
 from small_corpora import media_path, rows_of, write_corpus, write_table
 
 from textmsa.errors import UnreadableClip, UserError
-from textmsa.preparation import Preparation, observe, prepare_clip
-from textmsa.prepare import PrepareResult, prepare
-from textmsa.store import Store
+from textmsa.features.observe import observe
+from textmsa.prepare.command import prepare
+from textmsa.prepare.job import PrepareResult
+from textmsa.prepare.one_clip import prepare_clip
+from textmsa.prepare.parts import build_parts
+from textmsa.store.preparation import Preparation
+from textmsa.store.reading import Store
 
 PARTS = {
     "audio": "outside_parts:Loudness",
@@ -174,7 +178,7 @@ def test_places_that_are_not_for_stores(corpus: Path, tmp_path: Path) -> None:
 def test_a_run_folder_does_the_same_as_preparation(corpus: Path, tmp_path: Path) -> None:
     run(corpus, tmp_path / "s")
     Preparation.load(tmp_path / "s").save(tmp_path / "run")
-    built = Preparation.load(tmp_path / "run").build()
+    built = build_parts(Preparation.load(tmp_path / "run"))
     for sample in Store.open(tmp_path / "s"):
         observation, explanation = prepare_clip(sample.clip.path, sample.clip.transcript, built)
         assert explanation == sample.explanation
@@ -188,7 +192,7 @@ def test_another_version_is_refused(corpus: Path, tmp_path: Path) -> None:
     recorded = tmp_path / "s/preparation.json"
     recorded.write_text(recorded.read_text().replace('"version": "1"', '"version": "0"', 1))
     with pytest.raises(UserError, match="audio version '1' instead of '0'"):
-        Preparation.load(tmp_path / "s").build()
+        build_parts(Preparation.load(tmp_path / "s"))
     with pytest.raises(UserError, match="made otherwise"):
         run(corpus, tmp_path / "s")
 

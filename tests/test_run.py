@@ -8,12 +8,15 @@ import torch
 from network_fixtures import tiny_bert
 
 from benchmarks.generated_store import generate_store
-from textmsa import run as runs
-from textmsa.batch import Collator, SampleDataset, standards_of
+from textmsa import scoring as runs
+from textmsa.inputs.collator import Collator
+from textmsa.inputs.examples import SampleDataset
+from textmsa.inputs.time_grid import standards_of
 from textmsa.model import TextMsaConfig, TextMsaModel
 from textmsa.model.int8 import with_int8_encoder
 from textmsa.model.text_encoder import load_encoder
-from textmsa.run import Run, score_all
+from textmsa.run import Run
+from textmsa.scoring import score_all
 
 
 @pytest.fixture(scope="module")

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from textmsa.errors import UserError
-from textmsa.feature_statistics import ModalityStatistics, Statistics, modality_statistics
-from textmsa.preparation import ExplainerSpec, FeatureSpec
-from textmsa.store import ROWS_PER_BATCH, Manifest, Store, StoredClip, write_store
-from textmsa.types import Clip, Explanation, FeatureSequence, Observation, Sample
+from textmsa.features.statistics import ModalityStatistics, Statistics, modality_statistics
+from textmsa.store.manifest import Manifest
+from textmsa.store.reading import Store
+from textmsa.store.rows import StoredClip
+from textmsa.store.writing import ROWS_PER_BATCH, write_store
+from textmsa.types import Clip, ExplainerSpec, Explanation, FeatureSequence, FeatureSpec, Observation, Sample
 
 AUDIO = FeatureSpec("librosa", "1", ("f0", "loudness"))
 VIDEO = FeatureSpec("mediapipe", "1", ("smile", "brows", "face"))

@@ -8,13 +8,13 @@ from network_fixtures import random_batch, tiny_model, without
 from torch.nn import functional
 from transformers import AutoConfig, AutoModel
 
-from textmsa import encoded_texts
-from textmsa.batch import States, Tokens
-from textmsa.encoded_texts import INDEX, STATES, EncodedTexts, frozen_key
+from textmsa.inputs import encoded_texts
+from textmsa.inputs.encoded_texts import INDEX, STATES, EncodedTexts, frozen_key
 from textmsa.model import text_encoder
+from textmsa.model.batch import States, Tokens
 from textmsa.model.packing import PACKABLE, pack, packable
 from textmsa.model.text_encoder import encode_together, first_layers, load_encoder, run_layers
-from textmsa.train import add_lora, merge_lora
+from textmsa.train.text_encoder import add_lora, merge_lora
 
 TEXTS = ["it was good", "", "it was good", "loud , fast voice and a wide smile", "no"]
 
@@ -177,7 +177,7 @@ def test_encoded_texts_are_not_encoded_twice_even_after_a_kill(tmp_path, minilm,
         asked.append(len(texts))
         return real_hidden(texts, *rest)
 
-    monkeypatch.setattr("textmsa.encoded_texts._hidden", hidden)
+    monkeypatch.setattr("textmsa.inputs.encoded_texts._hidden", hidden)
     again = EncodedTexts.of([tokens], encoder=encoder, layer=3, root=tmp_path)
     fresh = EncodedTexts.of([tokens], encoder=encoder, layer=3, root=tmp_path / "fresh")
     assert asked == [2, 3]

@@ -18,11 +18,14 @@ from network_fixtures import save_tiny_encoder
 from benchmarks.generated_store import generate_store
 from textmsa.config import ModelConfig, Recipe, TrainingConfig
 from textmsa.errors import UserError
-from textmsa.evaluate import evaluate
+from textmsa.evaluate.command import evaluate
 from textmsa.model.text_encoder import load_encoder
 from textmsa.run import Run
-from textmsa.store import Store
-from textmsa.train import CHECKPOINTS, ENCODED, schedule, train
+from textmsa.store.reading import Store
+from textmsa.train.checkpoints import CHECKPOINTS
+from textmsa.train.command import train
+from textmsa.train.one_network import ENCODED
+from textmsa.train.schedule import schedule
 
 LAYERS = 3
 

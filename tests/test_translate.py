@@ -12,10 +12,10 @@ from small_corpora import COLUMNS, rows_of, write_clip, write_table
 from textmsa.cli import main
 from textmsa.config import Recipe
 from textmsa.errors import UserError
-from textmsa.explain.command import explain
-from textmsa.prepare import prepare
-from textmsa.store import Store
-from textmsa.train import train
+from textmsa.prepare.command import prepare
+from textmsa.prepare.explain import explain
+from textmsa.store.reading import Store
+from textmsa.train.command import train
 
 TESTS = Path(__file__).parent
 PARTS: dict[str, Any] = {"audio": "outside_parts:Loudness", "video": "outside_parts:Brightness", "workers": 1}

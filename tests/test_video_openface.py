@@ -12,8 +12,8 @@ from small_corpora import write_clip, write_corpus
 from textmsa.errors import MissingModality, UserError
 from textmsa.features.video_openface import HEAD, NAMES, PROGRAM, OpenfaceVideo, read_table
 from textmsa.media import read_media
-from textmsa.prepare import prepare
-from textmsa.store import Store
+from textmsa.prepare.command import prepare
+from textmsa.store.reading import Store
 
 
 def write_openface(path: Path, *, frames: int = 6, lost: tuple[int, ...] = (), faces: int = 1, spaces: bool = True):

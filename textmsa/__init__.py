@@ -1,7 +1,7 @@
 """TEXT for multimodal sentiment analysis: raw clip in, score and explanation out.
 
 The way through the program is one file per step: `corpora` -> `media` -> `features` -> `explain` -> `store`
--> `batch` -> `model` -> `train` / `evaluate` -> `predict`. See docs/architecture.md.
+-> `store` -> `inputs` -> `model` -> `train` / `evaluate` -> `predict`. See docs/architecture.md.
 """
 
 from importlib import import_module
@@ -20,7 +20,7 @@ _EXPORTS = {
     "TextMsaConfig": "textmsa.model",
     "TextMsaModel": "textmsa.model",
     "UserError": "textmsa.errors",
-    "import_checkpoint": "textmsa.checkpoint_import",
+    "import_checkpoint": "textmsa.model.published_checkpoint",
     "metrics": "textmsa",
 }
 

@@ -21,24 +21,28 @@ class Command:
 COMMANDS = {
     "demo": Command("textmsa.demo:demo", "everything at once: render a corpus, prepare, train, evaluate, report"),
     "demo-corpus": Command("textmsa.demo_corpus:render_corpus", "render the known-answer corpus of talking faces"),
-    "explain": Command("textmsa.explain.command:explain", "clips -> what voice and face express, in words"),
+    "explain": Command("textmsa.prepare.explain:explain", "clips -> what voice and face express, in words"),
     "explain-report": Command(
-        "textmsa.explain.report:explain_report", "explanations -> coverage, failures, checks, cost"
+        "textmsa.report.explanations:explain_report", "explanations -> coverage, failures, checks, cost"
     ),
-    "prepare": Command("textmsa.prepare:prepare", "clips -> features and explanations in a store"),
-    "train": Command("textmsa.train:train", "recipe + store -> a trained model in a run folder"),
-    "evaluate": Command("textmsa.evaluate:evaluate", "run + store -> metrics beside baselines and floors"),
+    "prepare": Command("textmsa.prepare.command:prepare", "clips -> features and explanations in a store"),
+    "train": Command("textmsa.train.command:train", "recipe + store -> a trained model in a run folder"),
+    "evaluate": Command("textmsa.evaluate.command:evaluate", "run + store -> metrics beside baselines and floors"),
     "predict": Command("textmsa.predict:predict", "a clip -> score, explanations, gates, experts"),
-    "zero-shot": Command("textmsa.zero_shot:zero_shot", "a language model's own scores, as a baseline"),
+    "zero-shot": Command("textmsa.evaluate.zero_shot:zero_shot", "a language model's own scores, as a baseline"),
     "finetune-explainer": Command(
-        "textmsa.explain.finetune:finetune_explainer", "described clips -> a LoRA for an explainer's model"
+        "textmsa.train.explainer:finetune_explainer", "described clips -> a LoRA for an explainer's model"
     ),
-    "ablate": Command("textmsa.ablate:ablate", "a recipe with one change at a time -> one table with intervals"),
-    "compare": Command("textmsa.compare:compare", "two evaluated runs: interval, permutation and equivalence test"),
-    "convert": Command("textmsa.convert:convert", "a published data file (pickle) -> a store"),
-    "export": Command("textmsa.convert:export", "a store -> MMSA's pickle"),
+    "ablate": Command(
+        "textmsa.evaluate.ablate:ablate", "a recipe with one change at a time -> one table with intervals"
+    ),
+    "compare": Command(
+        "textmsa.evaluate.compare:compare", "two evaluated runs: interval, permutation and equivalence test"
+    ),
+    "convert": Command("textmsa.data_files.convert:convert", "a published data file (pickle) -> a store"),
+    "export": Command("textmsa.data_files.export:export", "a store -> MMSA's pickle"),
     "import-checkpoint": Command(
-        "textmsa.checkpoint_import:import_checkpoint_command", "a published .pth -> a model folder"
+        "textmsa.model.published_checkpoint:import_checkpoint_command", "a published .pth -> a model folder"
     ),
 }
 

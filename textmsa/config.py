@@ -1,7 +1,10 @@
 """Recipes: every choice that a run makes, typed, with its one default and its documentation."""
 
+import re
 from dataclasses import dataclass, field
 from typing import Literal
+
+from textmsa.errors import UserError
 
 TextInput = Literal["transcript", "residual", "reason", "translated"]
 AlignmentQuery = Literal["explanation", "features"]
@@ -133,3 +136,33 @@ class Recipe:
     training: TrainingConfig = field(default_factory=TrainingConfig)
     try_alignment_queries: tuple[AlignmentQuery, ...] = ()
     """Train one model for each of these values of `model.alignment_query`, and keep the best on validation."""
+
+
+def check_recipe(recipe: Recipe) -> None:
+    """Raises UserError for values that no network can have."""
+    model, training = recipe.model, recipe.training
+    if not 1 <= model.top_k <= model.num_experts:
+        raise UserError(f"model.top_k {model.top_k}: must be between 1 and model.num_experts ({model.num_experts})")
+    whole = {"model.num_layers": model.num_layers, "model.num_heads": model.num_heads}
+    whole |= {"training.epochs": training.epochs, "training.batch_size": training.batch_size}
+    whole |= {"training.lora_rank": training.lora_rank}
+    whole |= {"model.max_text_length": model.max_text_length, "model.max_steps": model.max_steps}
+    for name, value in whole.items():
+        if value < 1:
+            raise UserError(f"{name} {value}: must be at least 1")
+    if not re.fullmatch(r"all|lora|none|last-[1-9][0-9]*", training.encoder_trainable):
+        raise UserError(f"training.encoder_trainable {training.encoder_trainable!r}: give all, last-K, lora or none")
+    if model.routing == "token" and model.capacity_factor is not None:
+        raise UserError(
+            "model.capacity_factor: limits clips an expert, and model.routing token routes no clips; give null"
+        )
+    if not recipe.inputs.modalities or len(set(recipe.inputs.modalities)) < len(recipe.inputs.modalities):
+        raise UserError(
+            f"inputs.modalities {list(recipe.inputs.modalities)}: give some of text, audio, video, each once"
+        )
+    if training.data_workers < 0:
+        raise UserError(f"training.data_workers {training.data_workers}: must be at least 0")
+    if not 0 <= training.modality_dropout < 1:
+        raise UserError(f"training.modality_dropout {training.modality_dropout}: give a rate from 0 to below 1")
+    if training.learning_rate <= 0:
+        raise UserError(f"training.learning_rate {training.learning_rate}: must be above 0")

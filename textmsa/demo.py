@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from textmsa.atomic import write_text
 from textmsa.errors import UserError
-from textmsa.progress import duration
+from textmsa.runtime.atomic import write_text
+from textmsa.runtime.progress import duration
 
 STAGES = "stages.json"
 NETWORKS = 3  # seeds trained: with a few hundred clips one network's score depends much on its seed
@@ -41,10 +41,10 @@ def demo(*, out: Path = Path("runs/demo"), clips: int = 600, seed: int = 0, work
     from textmsa.arguments import load_recipe
     from textmsa.config import Recipe
     from textmsa.demo_corpus import render_corpus
-    from textmsa.evaluate import evaluate, without_nan
-    from textmsa.prepare import prepare
-    from textmsa.report import write_report
-    from textmsa.train import train
+    from textmsa.evaluate.command import evaluate, without_nan
+    from textmsa.prepare.command import prepare
+    from textmsa.report.run import write_report
+    from textmsa.train.command import train
 
     if clips < 30:
         raise UserError(f"--clips {clips}: the demo needs at least 30, so that every split has a speaker")

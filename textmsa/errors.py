@@ -11,3 +11,14 @@ class MissingModality(Exception):
 
 class UnreadableClip(Exception):
     """Nothing of a clip's file can be decoded; the clip is skipped and listed with this reason."""
+
+
+class ExtractorError(Exception):
+    """An extractor broke down, or broke its contract, on a clip; the message tells which and how."""
+
+    def __init__(self, modality: str, reason: str) -> None:
+        super().__init__(modality, reason)
+        self.modality, self.reason = modality, reason
+
+    def __str__(self) -> str:
+        return self.reason

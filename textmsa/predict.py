@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from textmsa.errors import UnreadableClip, UserError
-from textmsa.preparation import ExtractorError, prepare_clip, with_translation
+from textmsa.errors import ExtractorError, UnreadableClip, UserError
+from textmsa.prepare.one_clip import prepare_clip, with_translation
+from textmsa.prepare.parts import build_parts
 from textmsa.run import Precision, Run
 from textmsa.types import MODALITIES, Clip, Prediction, Sample
 
@@ -51,7 +52,7 @@ def predict_clip(run: Run, clip: Path, transcript: str | None, precision: Precis
     if not clip.is_file():
         raise UserError(f"{clip}: no such file; give a video or audio file")
     started = time.monotonic()
-    built = run.preparation.build()
+    built = build_parts(run.preparation)
     run.load(precision)
     loaded = time.monotonic()
     try:

@@ -20,16 +20,16 @@ VIDEO_EXTRACTORS = {
 }
 EXPLAINERS = {
     "measured": "textmsa.explain.measured:MeasuredExplainer",
-    "chat_endpoint": "textmsa.explain.chat_endpoint:ChatEndpointExplainer",
-    "videollama3": "textmsa.explain.videollama3:VideoLlama3Explainer",
-    "qwen_omni": "textmsa.explain.qwen_omni:QwenOmniExplainer",
+    "chat_endpoint": "textmsa.explain.staged:ChatEndpointExplainer",
+    "videollama3": "textmsa.explain.staged:VideoLlama3Explainer",
+    "qwen_omni": "textmsa.explain.staged:QwenOmniExplainer",
     "precomputed": "textmsa.explain.precomputed:PrecomputedExplainer",
 }
 LANGUAGE_MODELS = {
-    "chat_endpoint": "textmsa.explain.chat_endpoint:ChatEndpoint",
-    "videollama3": "textmsa.explain.videollama3:VideoLlama3",
-    "qwen_omni": "textmsa.explain.qwen_omni:QwenOmni",
-    "causal_lm": "textmsa.explain.causal_lm:CausalLm",
+    "chat_endpoint": "textmsa.explain.language_models.chat_endpoint:ChatEndpoint",
+    "videollama3": "textmsa.explain.language_models.videollama3:VideoLlama3",
+    "qwen_omni": "textmsa.explain.language_models.qwen_omni:QwenOmni",
+    "causal_lm": "textmsa.explain.language_models.causal_lm:CausalLm",
 }
 TEMPORAL_ALIGNMENTS = {
     "gated_conv": "textmsa.model.temporal_alignment:GatedConvAlignment",

@@ -124,3 +124,28 @@ class Prediction:
     """Stage -> seconds."""
     damage: str | None = None
     """What of the file could not be decoded, although the rest was used."""
+
+
+@dataclass(frozen=True)
+class FeatureSpec:
+    """What measured a modality: the columns of every `FeatureSequence` of the store."""
+
+    extractor: str
+    """The name in the seam, or the outside "module:Class"."""
+    version: str
+    names: tuple[str, ...]
+
+    @staticmethod
+    def from_json(document: dict[str, Any] | None) -> "FeatureSpec | None":
+        """From what `dataclasses.asdict` made of one."""
+        return None if document is None else FeatureSpec(**{**document, "names": tuple(document["names"])})
+
+
+@dataclass(frozen=True)
+class ExplainerSpec:
+    """What wrote the explanations."""
+
+    explainer: str
+    """The name in the seam, or the outside "module:Class"."""
+    version: str
+    options: dict[str, Any] = field(default_factory=dict)

@@ -13,9 +13,9 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from textmsa.atomic import read_json, write_json, write_text
 from textmsa.errors import UserError
-from textmsa.progress import track
+from textmsa.runtime.atomic import read_json, write_json, write_text
+from textmsa.runtime.progress import track
 
 if TYPE_CHECKING:
     from textmsa.demo_corpus.face import Portrait

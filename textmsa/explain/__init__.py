@@ -1,14 +1,10 @@
 """Explanations: what voice and face express, in words. One file per explainer."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from itertools import islice
-from typing import Any, ClassVar, Protocol, TypeVar
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, ClassVar, Protocol
 
+from textmsa.runtime.threads import K, in_threads
 from textmsa.types import Explanation, Observation
-
-K = TypeVar("K")
-R = TypeVar("R")
 
 
 class Explainer(Protocol):
@@ -42,32 +38,3 @@ def explain_each(
 ) -> Iterator[tuple[K, Explanation | Exception]]:
     """(key, explanation, or what was raised), as they come."""
     return in_threads(explainer.explain, observations, threads=getattr(explainer, "concurrency", 1))
-
-
-def in_threads(
-    work: Callable[[Observation], R], observations: Iterable[tuple[K, Observation]], *, threads: int
-) -> Iterator[tuple[K, R | Exception]]:
-    """(key, what `work` gives or raises), as they come; no more observations are held than are worked on."""
-
-    def outcome(observation: Observation) -> R | Exception:
-        try:
-            return work(observation)
-        except Exception as error:
-            return error
-
-    if threads <= 1:
-        yield from ((key, outcome(observation)) for key, observation in observations)
-        return
-    source = iter(observations)
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="explain")
-    try:
-        keys: dict[Future[R | Exception], K] = {}
-        while True:
-            for key, observation in islice(source, threads - len(keys)):
-                keys[pool.submit(outcome, observation)] = key
-            if not keys:
-                return
-            for future in wait(keys, return_when=FIRST_COMPLETED).done:
-                yield keys.pop(future), future.result()
-    finally:
-        pool.shutdown(wait=False, cancel_futures=True)

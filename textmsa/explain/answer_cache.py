@@ -1,7 +1,6 @@
 """Answers that were got once are never asked for, or paid, again: not after a kill, and not from another store."""
 
 import json
-import os
 import sqlite3
 import threading
 from collections.abc import Callable
@@ -9,13 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from textmsa.errors import UserError
-
-
-def default_cache() -> Path:
-    """`$TEXTMSA_CACHE`, else textmsa in the user's cache folder."""
-    if given := os.environ.get("TEXTMSA_CACHE"):
-        return Path(given)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "textmsa"
 
 
 class AnswerCache:

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from textmsa.explain.language_model import Answer, AnswerError
+from textmsa.explain.language_models.question import Answer, AnswerError
 
 T = TypeVar("T")
 Read = Callable[[str], T]

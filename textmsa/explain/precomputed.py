@@ -7,26 +7,18 @@ of explanations gives only that.
 import csv
 import hashlib
 import json
-import re
 from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, ClassVar
 
 from textmsa.errors import UserError
+from textmsa.explain.emer import decoded, emer_parts, read_bytes
 from textmsa.types import Explanation, Observation
 
 SEPARATOR = "$_$"  # between video and clip in an id of the MMSA layout
 PARTS = ("audio", "video", "text", "summary", "reason")
 KNOWN = {field.name for field in fields(Explanation)}
-OPENINGS = {
-    "video": r"in the (?:video|visuals?|picture|image|frames?)\b|视频中|画面中|在视频",
-    "audio": r"in the (?:audio|voice|sound)\b|音频中|在音频",
-    "text": r"in the (?:text|subtitles?|transcript)\b|(?:the )?subtitles? (?:of|in|reads?|says?)\b"
-    r"|文本中|字幕中|在文本|字幕内容",
-    "summary": r"therefore\b|overall\b|in (?:summary|conclusion)\b|taken together\b|因此|综上|总之|综合",
-}
-"""How the parts of an EMER-fine description begin."""
 
 
 class PrecomputedExplainer:
@@ -122,36 +114,3 @@ class PrecomputedExplainer:
             made = {"explainer": self.name, "version": self.version, "language": language, "source": "EMER-fine"}
             name = Path(row["name"] or "").name
             yield f"row {number}", (name.rpartition(".")[0] or name,), Explanation(**emer_parts(told), provenance=made)
-
-
-def emer_parts(text: str) -> dict[str, str]:
-    """An EMER-fine description in its paragraphs: video, audio, text, summary, and all of it as the reason.
-
-    Each part runs from the sentence that opens it to the one that opens the next; what stands before the first is
-    told of what is seen, as these descriptions begin with it.
-    """
-    line = " ".join(text.split())
-    sentences = re.split(r"(?<=[.!?])\s+(?=[A-Z\"“])|(?<=[。！？])", line)
-    parts: dict[str, list[str]] = {}
-    part = "video"
-    for sentence in filter(None, map(str.strip, sentences)):
-        part = next((name for name, opens in OPENINGS.items() if re.match(opens, sentence, re.IGNORECASE)), part)
-        parts.setdefault(part, []).append(sentence)
-    joint = "" if re.search(r"[\u4e00-\u9fff]", line) else " "
-    return {name: joint.join(found) for name, found in parts.items()} | {"reason": line}
-
-
-def decoded(path: Path, data: bytes) -> str:
-    """A file's text; UserError where it is not UTF-8."""
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: not UTF-8 text ({error})") from error
-
-
-def read_bytes(path: Path) -> bytes:
-    """A file's content; UserError where it cannot be read."""
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise UserError(f"{path}: cannot be read ({error.strerror}); give a file of explanations") from error

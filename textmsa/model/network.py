@@ -13,7 +13,7 @@ from transformers import AutoConfig, AutoModel, PreTrainedModel
 from transformers.utils import ModelOutput
 
 from textmsa import seams
-from textmsa.batch import Batch, Steps, Tokens
+from textmsa.model.batch import Batch, Steps, Tokens
 from textmsa.model.blocks import random_positions
 from textmsa.model.configuration import TextMsaConfig
 from textmsa.model.experts import Capacity, TextRoutedLayer, expert_capacity, masked_mean

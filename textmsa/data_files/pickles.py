@@ -1,0 +1,185 @@
+"""The field's pickles in and out: MMSA, MMSA-FET and TEXT files <-> store.
+
+A file is {"train", "valid", "test"} of columns over N clips (DESIGN, formats):
+
+    raw_text, id                        what was said, "video$_$clip"
+    text_bert (N, 3, L)                 word pieces: ids, mask, segments; TEXT files have more of them
+    audio (N, La, Da), vision (N, Lv, Dv)   padded with zeros, -inf where not measured
+    regression_labels (N,)              and in SIMS _T, _A, _V
+    audio_clue, visual_clue, text_clue, clue_summary, reason   TEXT's explanations
+
+Shapes: N clips, T steps, F features, L word pieces.
+"""
+
+import pickle
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+
+from textmsa.errors import UserError
+from textmsa.inputs.time_grid import without_padding
+from textmsa.store.preparation import CONVERTED
+from textmsa.types import (
+    SPLITS,
+    Clip,
+    Explanation,
+    FeatureSequence,
+    FeatureSpec,
+    FloatArray,
+    Observation,
+    Sample,
+)
+
+ADMITTED = {
+    ("numpy", "ndarray"),
+    ("numpy", "dtype"),
+    *(
+        (f"numpy.{core}.multiarray", name)
+        for core in ("core", "_core")
+        for name in ("_reconstruct", "scalar", "_frombuffer")
+    ),
+    *((f"numpy.{core}.numeric", "_frombuffer") for core in ("core", "_core")),
+    ("_codecs", "encode"),  # how Python 3 reads the bytes of older files
+    ("collections", "OrderedDict"),
+}
+REQUIRED = ("id", "audio", "vision", "regression_labels")
+PIECES = {
+    "transcript": "text_bert",
+    "translated": "text_en_bert",
+    "residual": "text_residual_bert",
+    "reason": "reason_bert",
+    "audio": "audio_clue_bert",
+    "video": "visual_clue_bert",
+}
+"""What the network can read of a clip (`InputConfig.text_input`, and the explanations) -> column of word pieces."""
+EXPLANATIONS = {
+    "audio": "audio_clue",
+    "video": "visual_clue",
+    "text": "text_clue",
+    "summary": "clue_summary",
+    "reason": "reason",
+}
+LABELS = {
+    "label": "regression_labels",
+    "label_text": "regression_labels_T",
+    "label_audio": "regression_labels_A",
+    "label_video": "regression_labels_V",
+}
+COLUMN_OF = {"audio": "audio", "video": "vision"}
+
+
+class _Unpickler(pickle.Unpickler):
+    """Builds numpy arrays and plain containers, and refuses everything else by name."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) in ADMITTED or module == "numpy.dtypes":
+            return super().find_class(module, name)
+        raise pickle.UnpicklingError(f"it holds {module}.{name}, and only numpy arrays and plain containers are read")
+
+
+def read_pickle(file: Path) -> dict[str, Any]:
+    """The content of a data file; UserError for anything that is not one, or that would run code."""
+    if not file.is_file():
+        raise UserError(f"{file}: no such file; give a pickle of MMSA, MMSA-FET or TEXT")
+    try:
+        with file.open("rb") as stream:
+            content = _load(stream)
+    except (pickle.UnpicklingError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
+        raise UserError(f"{file}: not a data file of the field ({error})") from error
+    except (ImportError, MemoryError, OverflowError, UnicodeDecodeError, RecursionError) as error:
+        raise UserError(f"{file}: not a data file of the field ({type(error).__name__}: {error})") from error
+    if not isinstance(content, dict) or not any(split in content for split in SPLITS):
+        raise UserError(f"{file}: no dictionary with train, valid and test; give a pickle of MMSA, MMSA-FET or TEXT")
+    for split in SPLITS:
+        if split in content and not isinstance(content[split], dict):
+            raise UserError(f"{file}: {split} is a {type(content[split]).__name__}, not a dictionary of columns")
+    return content
+
+
+def _load(stream: IO[bytes]) -> Any:
+    return _Unpickler(stream, encoding="latin1").load()
+
+
+class SplitTable:
+    """The columns of one split, checked."""
+
+    def __init__(self, columns: dict[str, Any], where: str) -> None:
+        self.columns, self.where = columns, where
+        for key in REQUIRED:
+            if key not in columns:
+                raise UserError(f"{where}: has no {key!r}; it has {', '.join(map(str, columns))}")
+        if "raw_text" not in columns and "text_bert" not in columns:
+            raise UserError(f"{where}: has neither 'raw_text' nor 'text_bert', one of which the text stream needs")
+        self.ids = [_identity(value) for value in columns["id"]]
+        for key in (*REQUIRED, "raw_text", *EXPLANATIONS.values(), *PIECES.values(), *LABELS.values()):
+            if key in columns and len(columns[key]) != len(self.ids):
+                raise UserError(f"{where}: {key!r} has {len(columns[key])} rows for {len(self.ids)} ids")
+        self.features = {modality: self._features(column) for modality, column in COLUMN_OF.items()}
+        for key in PIECES.values():
+            if key in columns and (np.ndim(columns[key]) != 3 or np.shape(columns[key])[1] != 3):
+                raise UserError(f"{where}: {key!r} has shape {np.shape(columns[key])}; it must be (clips, 3, length)")
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    def not_finite(self, modality: str) -> int:
+        """Values of a modality that are infinite or NaN."""
+        return int((~np.isfinite(self.features[modality])).sum())
+
+    def samples(self, split: str, specs: dict[str, FeatureSpec]) -> Iterator[Sample]:
+        """The clips of the split."""
+        for i, identity in enumerate(self.ids):
+            labels = {field: self._number(key, i) for field, key in LABELS.items()}
+            transcript = self._text("raw_text", i)
+            clip = Clip(
+                id=identity,
+                path=Path(identity),
+                transcript=transcript,
+                split=split,
+                video_id=identity.split("$_$")[0],
+                transcript_en=self._text("raw_text_en", i),
+                **labels,
+            )
+            sequences = {modality: self._sequence(modality, i, specs[modality]) for modality in COLUMN_OF}
+            pieces = {
+                source: np.nan_to_num(np.asarray(self.columns[key][i], np.float64)).astype(np.int32)
+                for source, key in PIECES.items()
+                if key in self.columns
+            }
+            missing = {} if transcript or "transcript" in pieces else {"text": "no text in the file"}
+            missing |= {m: "all zeros in the file" for m, s in sequences.items() if without_padding(s) is None}
+            seen = Observation(clip.path, transcript, None, sequences["audio"], sequences["video"], missing)
+            told = {field: self._text(key, i) for field, key in EXPLANATIONS.items()}
+            explanation = Explanation(**told, provenance={"explainer": CONVERTED})
+            yield Sample(clip, seen, explanation, pieces)
+
+    def _features(self, column: str) -> FloatArray:
+        try:
+            values = np.asarray(self.columns[column], dtype=np.float32)
+        except (TypeError, ValueError):
+            values = np.zeros(0, np.float32)
+        if values.ndim != 3:
+            raise UserError(f"{self.where}: {column!r} is no array of numbers (clips, steps, features)")
+        return values
+
+    def _sequence(self, modality: str, row: int, spec: FeatureSpec) -> FeatureSequence:
+        values_TF = self.features[modality][row]
+        values_TF = np.where(np.isfinite(values_TF), values_TF, np.nan).astype(np.float32)
+        return FeatureSequence(values_TF, np.arange(len(values_TF), dtype=np.float64), spec.names)
+
+    def _text(self, key: str, row: int) -> str | None:
+        return str(self.columns[key][row]) or None if key in self.columns else None
+
+    def _number(self, key: str, row: int) -> float | None:
+        if key not in self.columns:
+            return None
+        return float(np.asarray(self.columns[key][row], dtype=np.float64).reshape(-1)[0])
+
+
+def _identity(value: Any) -> str:
+    """An id as text: "video$_$clip"; of ids given in parts (aligned MOSEI files) the parts joined in the same way."""
+    parts = value if isinstance(value, (list, tuple, np.ndarray)) else [value]
+    words = [part.decode() if isinstance(part, bytes) else str(part) for part in np.ravel(np.asarray(parts, object))]
+    return "$_$".join(words)

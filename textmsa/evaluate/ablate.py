@@ -1,0 +1,241 @@
+"""Ablations: one change of a recipe a row, several seeds, one table with intervals."""
+
+import csv
+import io
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from textmsa.config import Recipe, check_recipe
+from textmsa.errors import UserError
+from textmsa.evaluate.command import evaluate
+from textmsa.evaluate.paired import Comparison, paired, shown_p
+from textmsa.evaluate.predictions import predictions_of
+from textmsa.run import Run
+from textmsa.runtime.atomic import write_text
+from textmsa.runtime.progress import duration
+from textmsa.train.command import parse_seeds, train
+
+FULL = "full"
+
+
+@dataclass(frozen=True)
+class Change:
+    """A row of the table: what it is called, and which values of the recipe it sets."""
+
+    what: str
+    values: dict[str, Any]
+    paper: bool = False
+    """Whether the paper's table has it."""
+
+
+ROWS = {
+    FULL: Change("full model", {}, paper=True),
+    "no_explanation": Change("no explanation", {"inputs.explanations": "none"}, paper=True),
+    "text_only": Change("text only, with explanation", {"inputs.modalities": ("text",)}, paper=True),
+    "linear_alignment": Change(
+        "explanation alignment -> linear", {"model.explanation_alignment": "linear"}, paper=True
+    ),
+    "temporal_concat": Change("temporal alignment -> concat", {"model.temporal_alignment": "none"}, paper=True),
+    "temporal_mamba": Change("temporal alignment -> Mamba", {"model.temporal_alignment": "mamba"}, paper=True),
+    "temporal_attention": Change(
+        "temporal alignment -> cross-attention", {"model.temporal_alignment": "cross_attention"}, paper=True
+    ),
+    "dense": Change("sparse experts -> dense transformer", {"model.num_experts": 1, "model.top_k": 1}, paper=True),
+    "concat_fusion": Change("gated fusion -> concat", {"model.fusion": "concat"}, paper=True),
+    "query_features": Change("alignment query: features", {"model.alignment_query": "features"}),
+    "query_explanation": Change("alignment query: explanation", {"model.alignment_query": "explanation"}),
+    "video_shuffled": Change("video's steps shuffled in time", {"inputs.video_order": "shuffled"}),
+    "timeless": Change("measured explanations without times", {"inputs.explanations": "timeless"}),
+    "explained_transcript": Change("explanation of the transcript only", {"inputs.explanations": "transcript"}),
+    "explained_visual": Change("explanation of the face only", {"inputs.explanations": "visual"}),
+    "explained_audio": Change("explanation of the voice only", {"inputs.explanations": "audio"}),
+    "explained_shuffled": Change("explanations of other clips", {"inputs.explanations": "shuffled"}),
+    "experts_10": Change("10 experts", {"model.num_experts": 10}),
+    "top_1": Change("1 expert a clip", {"model.top_k": 1}),
+    "top_all": Change("all 5 experts a clip", {"model.num_experts": 5, "model.top_k": 5}),
+    "capacity_1": Change("capacity factor 1", {"model.capacity_factor": 1.0}),
+    "routed_by_sequence": Change("routed by the fused sequence", {"model.routing": "sequence"}),
+    "routed_by_position": Change("routed position by position", {"model.routing": "token"}),
+}
+
+
+@dataclass(frozen=True)
+class RowResult:
+    """What a row reached on the test split."""
+
+    name: str
+    what: str
+    mae: list[float]
+    """By seed."""
+    corr: list[float]
+    parameters: int
+    seconds: float
+    """Training, mean over the seeds."""
+    against_full: Comparison | None
+    """Its error less the full model's, clip by clip, both means over the seeds; None for the full model itself."""
+
+
+@dataclass(frozen=True)
+class AblationResult:
+    """What `ablate` gives back."""
+
+    rows: list[RowResult]
+    table: Path
+
+
+def ablate(
+    recipe: Recipe,
+    *,
+    data: Path,
+    out: Path,
+    rows: str = "paper",
+    seeds: str = "1111,1112,1113",
+    device: str = "auto",
+    split: Literal["valid", "test"] = "test",
+) -> AblationResult:
+    """Train and evaluate a recipe with one change at a time; run the same command again to go on after a stop.
+
+    Parameters
+    ----------
+    recipe
+        A YAML file, or the name of a packaged one: the full model. Alignment queries that it tries are not tried:
+        `model.alignment_query` holds for all rows but those that change it.
+    data
+        The store.
+    out
+        Folder for the runs and the table (ablation.md, .csv, .png).
+    rows
+        "paper" for the rows of the paper's table, "all", or names with commas between.
+    seeds
+        Seeds with commas between; each row is trained with each.
+    device
+        "auto", "cpu" or "cuda:N".
+    split
+        The split that is evaluated.
+    """
+    chosen = choose_rows(rows)
+    numbers = parse_seeds(seeds)
+    base = replace(recipe, try_alignment_queries=())
+    variants = {name: changed(base, ROWS[name].values) for name in chosen}
+    for variant in variants.values():
+        check_recipe(variant)
+    errors: dict[str, Any] = {}
+    found: list[RowResult] = []
+    for place, name in enumerate(chosen, 1):
+        folder = out / name
+        print(f"[{place}/{len(chosen)}] {ROWS[name].what}")
+        train(variants[name], data=data, out=folder, device=device, seeds=seeds)
+        if not (folder / f"evaluation-{split}" / "predictions.csv").is_file():
+            evaluate(folder, data=data, split=split, no_baselines=True)
+        errors[name], corr = _errors(folder, split, numbers)
+        info = [member.info for member in Run.open(folder).members]
+        full = None if name == FULL else paired(errors[name].mean(axis=0), errors[FULL].mean(axis=0))
+        found.append(
+            RowResult(
+                name,
+                ROWS[name].what,
+                errors[name].mean(axis=1).tolist(),
+                corr,
+                info[0].parameters,
+                float(np.mean([member.seconds for member in info])),
+                full,
+            )
+        )
+        _write(found, out)  # after each row, so that a stop leaves the table so far
+    print("\n" + markdown(found))
+    return AblationResult(found, out / "ablation.md")
+
+
+def choose_rows(given: str) -> list[str]:
+    """Names of rows, the full model first; UserError for unknown ones."""
+    groups = {"all": list(ROWS), "paper": [name for name, change in ROWS.items() if change.paper]}
+    words = [word.strip() for word in given.split(",")]
+    if unknown := [word for word in words if word not in ROWS and word not in groups]:
+        raise UserError(f"--rows: no row {unknown[0]!r}; give paper, all, or some of {', '.join(ROWS)}")
+    names = [name for word in words for name in groups.get(word, [word])]
+    return [FULL, *(name for name in dict.fromkeys(names) if name != FULL)]
+
+
+def changed(recipe: Recipe, values: dict[str, Any]) -> Recipe:
+    """The recipe with other values: {"model.top_k": 1, ...}."""
+    for key, value in values.items():
+        part, _, name = key.partition(".")
+        inner: Any = getattr(recipe, part)
+        assert name in {field.name for field in fields(inner)}, key
+        parts: dict[str, Any] = {part: replace(inner, **{name: value})}
+        recipe = replace(recipe, **parts)
+    return recipe
+
+
+def _errors(folder: Path, split: str, seeds: list[int]) -> tuple[Any, list[float]]:
+    """Absolute errors (S seeds, N clips) and the correlation of each seed, from the saved predictions."""
+    with predictions_of(folder, split).open(encoding="utf-8", newline="") as stream:
+        table = sorted(csv.DictReader(stream), key=lambda row: row["id"])
+    true_N = np.array([float(row["label"]) for row in table])
+    score_SN = np.array([[float(row[f"seed_{seed}"]) for row in table] for seed in seeds])
+    return np.abs(score_SN - true_N), [float(np.corrcoef(score_N, true_N)[0, 1]) for score_N in score_SN]
+
+
+def _write(rows: list[RowResult], out: Path) -> None:
+    write_text(out / "ablation.md", markdown(rows) + "\n")
+    text = io.StringIO()
+    writer = csv.writer(text)
+    names = ("difference", "low", "high", "permutation_p", "equivalence_p")
+    writer.writerow(["row", "what", "mae", "mae_std", "corr", "corr_std", "parameters", "seconds", *names])
+    for row in rows:
+        gap = row.against_full
+        numbers = [*_mean_std(row.mae), *_mean_std(row.corr), row.parameters, row.seconds]
+        more = [] if gap is None else [gap.difference, *gap.interval, gap.permutation_p, gap.equivalence_p]
+        writer.writerow([row.name, row.what, *(f"{number:.6g}" for number in [*numbers, *more])])
+    write_text(out / "ablation.csv", text.getvalue())
+    _plot(rows, out / "ablation.png")
+
+
+def _mean_std(values: list[float]) -> tuple[float, float]:
+    return float(np.mean(values)), float(np.std(values, ddof=1)) if len(values) > 1 else float("nan")
+
+
+def markdown(rows: list[RowResult]) -> str:
+    """The table, a line a row."""
+    lines = [
+        "| row | MAE | corr | against the full model [95 % interval] | p | parameters | training |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        (mae, mae_std), (corr, corr_std) = _mean_std(row.mae), _mean_std(row.corr)
+        gap, against, p = row.against_full, "", ""
+        if gap is not None:
+            low, high = gap.interval
+            against, p = (
+                f"{gap.difference:+.3f} [{low:+.3f}, {high:+.3f}]",
+                shown_p(gap.permutation_p).removeprefix("= "),
+            )
+        spread = (f" ± {mae_std:.3f}", f" ± {corr_std:.3f}") if len(row.mae) > 1 else ("", "")
+        lines.append(
+            f"| {row.what} | {mae:.3f}{spread[0]} | {corr:.3f}{spread[1]} | {against} | {p} | "
+            f"{row.parameters / 1e6:.2f} M | {duration(row.seconds)} |"
+        )
+    seeds, clips = len(rows[0].mae), next((r.against_full.clips for r in rows if r.against_full), None)
+    note = f"{seeds} seed(s), mean ± standard deviation (ddof=1)"
+    note += f"; intervals over {clips} clips, each clip's error a mean over the seeds" if clips else ""
+    return "\n".join([*lines, "", note])
+
+
+def _plot(rows: list[RowResult], path: Path) -> None:
+    from matplotlib.figure import Figure
+
+    compared = [row for row in rows if row.against_full is not None]
+    figure = Figure(figsize=(8, 1.2 + 0.32 * max(len(compared), 1)), layout="constrained", dpi=110)
+    axes = figure.add_subplot()
+    for place, row in enumerate(reversed(compared)):
+        gap = row.against_full
+        assert gap is not None
+        axes.plot(gap.interval, [place, place], color="C0", lw=2)
+        axes.plot([gap.difference], [place], "o", color="C0")
+    axes.axvline(0, color="#888", lw=1)
+    axes.set_yticks(range(len(compared)), [row.what for row in reversed(compared)])
+    axes.set(xlabel="MAE less the full model's (right: worse), 95 % interval")
+    figure.savefig(path)

@@ -1,0 +1,1 @@
+"""Language models that explain, refine, translate and score: one file a backend."""

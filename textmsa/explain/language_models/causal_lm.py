@@ -1,0 +1,15 @@
+"""A language model of words alone, run in this process: for refining and translating."""
+
+from typing import Any, ClassVar
+
+from textmsa.explain.language_models.local_model import LocalModel
+
+
+class CausalLm(LocalModel):
+    """Any causal language model of transformers that has a chat template (Qwen, Llama, Mistral, ...)."""
+
+    name: ClassVar[str] = "causal_lm"
+
+    def set_up(self, config: Any, model: str, revision: str | None) -> str:
+        """Nothing is needed besides the tokenizer."""
+        return "AutoModelForCausalLM"

@@ -1,0 +1,62 @@
+"""One clip -> what is said, heard and seen in it: one decode, both extractors, their contract checked.
+
+Shape suffixes: T time steps, F features.
+"""
+
+from pathlib import Path
+
+import numpy as np
+
+from textmsa.errors import ExtractorError, MissingModality, UnreadableClip, UserError
+from textmsa.features import Extractor
+from textmsa.types import FeatureSequence, Observation
+
+
+def observe(path: Path, transcript: str | None, *, audio: Extractor, video: Extractor) -> Observation:
+    """What is said, heard and seen in a clip; the file is decoded once.
+
+    A modality that the clip lacks is recorded in `missing`, with the reason.
+
+    Raises
+    ------
+    UnreadableClip
+        The file is absent, cannot be decoded, or neither text nor audio nor video is in it.
+    ExtractorError
+        An extractor raised something else than MissingModality, or gave what its contract forbids.
+    """
+    from textmsa.media import read_media
+
+    media = read_media(path)
+    missing: dict[str, str] = {}
+    if transcript is None or not transcript.strip():
+        transcript, missing["text"] = None, "no transcript"
+    found: dict[str, FeatureSequence | None] = {}
+    for modality, extractor in (("audio", audio), ("video", video)):
+        try:
+            found[modality] = _checked(extractor.extract(media), extractor.names)
+        except MissingModality as reason:
+            found[modality], missing[modality] = None, str(reason) or "the extractor gave no reason"
+        except UserError:
+            raise
+        except Exception as error:
+            text = f"{extractor.name}: {type(error).__name__}: {error}"
+            raise ExtractorError(modality, " ".join(text.split())) from error
+    if len(missing) == 3:
+        raise UnreadableClip("; ".join(f"{modality}: {reason}" for modality, reason in missing.items()))
+    seen = float(media.duration), found["audio"], found["video"]
+    return Observation(path, transcript, *seen, missing, media.damage)
+
+
+def _checked(sequence: FeatureSequence, names: tuple[str, ...]) -> FeatureSequence:
+    """`sequence` as float32 over float64 seconds; ValueError where it breaks the contract of `Extractor`."""
+    if tuple(sequence.names) != tuple(names):
+        raise ValueError("the features it gave are not those it names")
+    if not len(sequence.times_T):
+        raise MissingModality("the extractor found no frame")
+    values_TF = np.ascontiguousarray(sequence.values_TF, dtype=np.float32)
+    times_T = np.ascontiguousarray(sequence.times_T, dtype=np.float64)
+    if np.isinf(values_TF).any():
+        raise ValueError("it gave infinite values")
+    if not np.isfinite(times_T).all() or (np.diff(times_T) <= 0).any():
+        raise ValueError("its times do not ascend")
+    return FeatureSequence(values_TF, times_T, tuple(names))

@@ -1,0 +1,1 @@
+"""Prepared clips -> what the network reads: time grid, texts, word pieces, padding, views."""

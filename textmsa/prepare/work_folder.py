@@ -1,0 +1,203 @@
+"""What a preparation has done so far, clip by clip, so that it can be stopped at any moment and go on.
+
+Observations are kept one file a clip, explanations as lines that are only ever added. Both are looked up by keys that
+change with whatever they were made from; a finished store is searched first.
+"""
+
+import hashlib
+import json
+import os
+import stat
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+
+from textmsa.runtime.atomic import UNFINISHED, to_disk
+from textmsa.store.preparation import Preparation
+from textmsa.store.reading import Store
+from textmsa.store.writing import explanation_line
+from textmsa.types import Clip, Explanation, FeatureSequence, FeatureSpec, Observation
+
+RECORD_VERSION = 1
+"""Raise it when `observe` or `media.py` changes what is observed; records and stores are then made anew."""
+LINES = "explanations.jsonl"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a clip was skipped, or its explanation is lacking."""
+
+    id: str
+    path: str
+    stage: str
+    """"file", "media", "audio", "video", "worker": the clip is skipped. "explanation": it is in the store."""
+    reason: str
+
+
+def save_record(path: Path, observation: Observation) -> None:
+    """Write what media and extractors gave, at once or not at all; transcript and path stay with the corpus."""
+    missing = {modality: reason for modality, reason in observation.missing.items() if modality != "text"}
+    about = {"duration": observation.duration, "missing": missing, "damage": observation.damage}
+    arrays = {"about": np.array(json.dumps(about))}
+    for modality in ("audio", "video"):
+        sequence: FeatureSequence | None = getattr(observation, modality)
+        if sequence is not None:
+            arrays |= {f"{modality}_values": sequence.values_TF, f"{modality}_times": sequence.times_T}
+    unfinished = path.with_name(f"{path.name}.{os.getpid()}{UNFINISHED}")
+    with unfinished.open("wb") as stream:
+        np.savez(stream, **arrays)  # type: ignore[arg-type]
+        to_disk(stream)
+    os.replace(unfinished, path)
+
+
+def load_record(path: Path, clip: Clip, preparation: Preparation) -> Observation:
+    """The observation of `clip` from its record."""
+    with np.load(path, allow_pickle=False) as arrays:
+        about = json.loads(str(arrays["about"]))
+
+        def sequence(modality: str, spec: FeatureSpec) -> FeatureSequence | None:
+            if f"{modality}_values" not in arrays:
+                return None
+            return FeatureSequence(arrays[f"{modality}_values"], arrays[f"{modality}_times"], spec.names)
+
+        audio, video = sequence("audio", preparation.audio), sequence("video", preparation.video)
+    return observation_of(clip, about["duration"], audio, video, about["missing"], about.get("damage"))
+
+
+def observation_of(
+    clip: Clip,
+    duration: float | None,
+    audio: FeatureSequence | None,
+    video: FeatureSequence | None,
+    missing: dict[str, str],
+    damage: str | None,
+) -> Observation:
+    """What was measured of a clip, with the transcript that the corpus gives it now."""
+    reasons = {modality: reason for modality, reason in missing.items() if modality != "text"}
+    text = {"text": "no transcript"} if clip.transcript is None else {}
+    return Observation(clip.path, clip.transcript, duration, audio, video, text | reasons, damage)
+
+
+class WorkFolder:
+    """Looks up what is done, in a finished store and in the folder of an unfinished run."""
+
+    def __init__(self, folder: Path, preparation: Preparation, finished: Store | None) -> None:
+        self.folder, self.preparation, self.finished = folder, preparation, finished
+        self.records = folder / "observations"
+        self.records.mkdir(parents=True, exist_ok=True)
+        self.stored: dict[tuple[str, str], int] = {}
+        self.explained: dict[tuple[str, str], Explanation] = {}
+        self._stored_missing: list[dict[str, str]] = []
+        self._sources: dict[str, str | None] = {}
+        if finished is not None:
+            keys = zip(finished.column("id"), finished.column("source"), strict=True)
+            self.stored = {key: index for index, key in enumerate(keys)}
+            self.explained = _stored_explanations(finished)
+            self._stored_missing = [json.loads(text) for text in finished.column("missing")]
+        self.explained |= _read_lines(folder / LINES)
+
+    def source(self, clip: Clip) -> str | None:
+        """A key of the clip's media file and of the extractors; None where there is no such file."""
+        if clip.id not in self._sources:
+            self._sources[clip.id] = self._source(clip)
+        return self._sources[clip.id]
+
+    def _source(self, clip: Clip) -> str | None:
+        try:
+            found = os.stat(clip.path)
+        except OSError:
+            return None
+        if not stat.S_ISREG(found.st_mode):
+            return None
+        extractors = [asdict(self.preparation.audio), asdict(self.preparation.video)]
+        return _key(RECORD_VERSION, found.st_size, found.st_mtime_ns, clip.transcript is None, *extractors)
+
+    def record(self, clip: Clip) -> Path:
+        """The file that holds or will hold the clip's observation."""
+        return self.records / f"{_key(clip.id, self.source(clip))}.npz"
+
+    def is_observed(self, clip: Clip) -> bool:
+        """Whether the clip needs no more work."""
+        return (clip.id, self.source(clip) or "") in self.stored or self.record(clip).is_file()
+
+    def observation(self, clip: Clip) -> Observation:
+        """What was observed of a clip for which `is_observed` holds."""
+        index = self.stored.get((clip.id, self.source(clip) or ""))
+        if index is None or self.finished is None:
+            return load_record(self.record(clip), clip, self.preparation)
+        seen = self.finished[index].observation
+        return observation_of(clip, seen.duration, seen.audio, seen.video, seen.missing, seen.damage)
+
+    def missing(self, clip: Clip) -> dict[str, str]:
+        """Modality -> reason, of an observed clip; its features are not read."""
+        index = self.stored.get((clip.id, self.source(clip) or ""))
+        if index is not None:
+            missing = self._stored_missing[index]
+        else:
+            with np.load(self.record(clip), allow_pickle=False) as arrays:
+                missing = json.loads(str(arrays["about"]))["missing"]
+        return observation_of(clip, 0.0, None, None, missing, None).missing
+
+    def explanation_source(self, clip: Clip, statistics_sha256: str) -> str:
+        """A key of all that an explanation depends on; no label is among it."""
+        explainer = asdict(self.preparation.explainer)
+        return _key(self.source(clip), clip.transcript, statistics_sha256, explainer)
+
+    def add_explanation(self, clip: Clip, key: str, explanation: Explanation) -> None:
+        """Remember a new explanation; it survives the process from here on unless it failed."""
+        self.explained[clip.id, key] = explanation
+        if "failed" not in explanation.provenance:
+            line = key + "\t" + explanation_line(clip.id, explanation)
+            with (self.folder / LINES).open("a", encoding="utf-8") as lines:
+                lines.write(line)
+
+
+class Observations(Sequence[Observation]):
+    """The observations of some clips, each read from disk when asked for: thousands need not fit in memory."""
+
+    def __init__(self, work: WorkFolder, clips: Sequence[Clip]) -> None:
+        self.work, self.clips = work, clips
+
+    def __len__(self) -> int:
+        return len(self.clips)
+
+    @overload
+    def __getitem__(self, index: int) -> Observation: ...
+    @overload
+    def __getitem__(self, index: slice) -> "Observations": ...
+    def __getitem__(self, index: int | slice) -> "Observation | Observations":
+        if isinstance(index, slice):
+            return Observations(self.work, self.clips[index])
+        return self.work.observation(self.clips[index])
+
+
+def _stored_explanations(store: Store) -> dict[tuple[str, str], Explanation]:
+    """(id, key) -> explanation of those that did not fail."""
+    keys = zip(store.column("id"), store.column("explanation_source"), strict=True)
+    pairs = zip(keys, store.explanations(), strict=True)
+    return {key: explanation for key, explanation in pairs if "failed" not in explanation.provenance}
+
+
+def _read_lines(path: Path) -> dict[tuple[str, str], Explanation]:
+    """(id, key) -> explanation from an unfinished run; a last line that was cut short is removed from the file."""
+    if not path.is_file():
+        return {}
+    data = path.read_bytes()
+    whole = data.rfind(b"\n") + 1
+    if whole < len(data):
+        with path.open("rb+") as lines:
+            lines.truncate(whole)
+    found = {}
+    for line in data[:whole].decode("utf-8").split("\n")[:-1]:
+        key, _, text = line.partition("\t")
+        document: dict[str, Any] = json.loads(text)
+        identity = document.pop("id")
+        found[identity, key] = Explanation(**document)
+    return found
+
+
+def _key(*parts: Any) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, ensure_ascii=False).encode()).hexdigest()[:32]

@@ -1,0 +1,1 @@
+"""Pages to look at: of a run, and of a file of explanations."""

@@ -1,0 +1,326 @@
+"""`textmsa explain-report`: a file of explanations -> what is there, what failed, how long, how true, at what price."""
+
+import html
+import re
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from textmsa.config import ModelConfig
+from textmsa.errors import UnreadableClip, UserError
+from textmsa.explain.precomputed import PARTS, SEPARATOR, PrecomputedExplainer
+from textmsa.prepare.explain import STORE
+from textmsa.report.html_page import frames, table, write_page
+from textmsa.runtime.progress import duration
+from textmsa.store.manifest import MANIFEST
+from textmsa.store.reading import Store
+from textmsa.types import Explanation, Sample
+
+NAMED = 5
+"""Clips that are named beside a count."""
+EXAMPLES = 6
+READ = ("audio", "video", "residual")
+"""What the network reads: the clues, and the transcript with the summary."""
+
+
+@dataclass(frozen=True)
+class Told:
+    """One clip's explanation, and the clip where a store has it."""
+
+    id: str
+    explanation: Explanation
+    sample: Sample | None = None
+
+    @property
+    def failed(self) -> dict[str, str]:
+        """Stage -> reason."""
+        said = self.explanation.provenance.get("failed")
+        if not said:
+            return {}
+        stages = (part.partition(": ") for part in str(said).split("; "))
+        return {stage if reason else "explainer": reason or stage for stage, _, reason in stages}
+
+    @property
+    def checks(self) -> list[dict[str, Any]]:
+        """Claims held against measurements."""
+        return list(self.explanation.provenance.get("checks") or ())
+
+    @property
+    def stages(self) -> list[dict[str, Any]]:
+        """What was asked, a record a question."""
+        return list((self.explanation.provenance.get("stages") or {}).values())
+
+
+@dataclass(frozen=True)
+class ExplainReport:
+    """The figures of a file."""
+
+    page: Path
+    clips: int
+    coverage: dict[str, int]
+    """Part -> clips that have it."""
+    failed: int
+    failures: dict[tuple[str, str], list[str]]
+    """Stage and kind of reason -> clips, the most frequent first."""
+    words: dict[str, list[int]]
+    """Part -> words of each explanation."""
+    pieces: dict[str, list[int]]
+    """What the network reads -> word pieces of each."""
+    limit: int
+    """Word pieces that the network reads of each."""
+    verdicts: dict[str, Counter[str]]
+    """Fact -> verdict -> claims."""
+    contradicted: list[tuple[str, dict[str, Any]]]
+    """Clip and check."""
+    cost: dict[str, float] = field(default_factory=dict)
+    models: dict[str, int] = field(default_factory=dict)
+
+    def cut(self, name: str) -> int:
+        """How many texts the limit cuts."""
+        return sum(count > self.limit for count in self.pieces[name])
+
+    def table(self) -> str:
+        """For people: a few lines."""
+        lines = [f"{self.clips} clip{'s' * (self.clips != 1)}, {self.failed} of them failed"]
+        lines += [f"  {part:<8} {self.coverage[part]:>7}{_lengths(self.words[part])}" for part in PARTS]
+        for (stage, reason), ids in list(self.failures.items())[:10]:
+            lines.append(f"  failed: {stage}: {reason}: {len(ids)} ({_named(ids)})")
+        lines += [
+            f"  {name}: {self.cut(name)} of {len(counts)} are cut at {self.limit} word pieces"
+            for name, counts in self.pieces.items()
+            if counts
+        ]
+        if total := sum(map(sum, (count.values() for count in self.verdicts.values()))):
+            agree = sum(count["agrees"] for count in self.verdicts.values())
+            lines.append(f"  claims checked {total}: {agree} agree, {len(self.contradicted)} contradict measurements")
+        if self.cost.get("questions"):
+            lines.append("  " + ", ".join(f"{name} {_figure(name, value)}" for name, value in self.cost.items()))
+        return "\n".join([*lines, f"{self.page}: the page"])
+
+
+def explain_report(
+    file: Path,
+    *,
+    out: Path | None = None,
+    data: Path | None = None,
+    text_encoder: str = "minilm",
+    max_text_length: int = ModelConfig().max_text_length,
+) -> ExplainReport:
+    """Tell what is in a file of explanations, and write a page with examples.
+
+    Parameters
+    ----------
+    file
+        JSON lines that textmsa explain wrote, or others in its form.
+    out
+        The page; FILE.html unless given.
+    data
+        A store with the clips, for transcripts and pictures; FILE.store unless given.
+    text_encoder
+        Whose word pieces are counted: "minilm", a folder, or a hub's id.
+    max_text_length
+        Word pieces that the network reads of each text.
+    """
+    file = Path(file)
+    told = read_told(file, data)
+    found = measure(told, Path(out) if out else file.with_suffix(".html"), text_encoder, max_text_length)
+    write_page(found.page, f"explanations of {file.name}", _sections(file, told, found))
+    print(found.table())
+    return found
+
+
+def read_told(file: Path, data: Path | None) -> list[Told]:
+    """The explanations in the order of the file, with their clips; UserError for a file in another form."""
+    known = PrecomputedExplainer(str(file)).told
+    beside = file.with_name(file.name.removesuffix(".jsonl") + STORE)
+    store = data or (beside if (beside / MANIFEST).is_file() else None)
+    samples = {sample.clip.id: sample for sample in Store.open(store)} if store is not None else {}
+    ids = [SEPARATOR.join(key) for key in known]
+    if data is not None and not samples.keys() & set(ids):
+        raise UserError(f"--data {data}: has none of the clips of {file}")
+    return [Told(name, explanation, samples.get(name)) for name, explanation in zip(ids, known.values(), strict=True)]
+
+
+def measure(told: list[Told], page: Path, text_encoder: str, limit: int) -> ExplainReport:
+    """Count."""
+    failures: dict[tuple[str, str], list[str]] = {}
+    verdicts: dict[str, Counter[str]] = {}
+    for clip in told:
+        for stage, reason in clip.failed.items():
+            failures.setdefault((stage, kind(reason)), []).append(clip.id)
+        for check in clip.checks:
+            verdicts.setdefault(check["fact"], Counter())[check["verdict"]] += 1
+    parts = {part: [text for clip in told if (text := getattr(clip.explanation, part))] for part in PARTS}
+    residual = [f"{words} | {clip.explanation.summary}" for clip in told if (words := _transcript(clip))]
+    return ExplainReport(
+        page=page,
+        clips=len(told),
+        coverage={part: len(texts) for part, texts in parts.items()},
+        failed=sum(bool(clip.failed) for clip in told),
+        failures=dict(sorted(failures.items(), key=lambda item: -len(item[1]))),
+        words={part: [count_words(text) for text in texts] for part, texts in parts.items()},
+        pieces=count_pieces({"audio": parts["audio"], "video": parts["video"], "residual": residual}, text_encoder),
+        limit=limit,
+        verdicts=verdicts,
+        contradicted=[(clip.id, c) for clip in told for c in clip.checks if c["verdict"] == "contradicts"],
+        cost=costs(told),
+        models=dict(Counter(name for clip in told for name in models_of(clip)).most_common()),
+    )
+
+
+def _transcript(clip: Told) -> str | None:
+    return clip.sample.observation.transcript if clip.sample and clip.explanation.summary else None
+
+
+def kind(reason: str) -> str:
+    """A reason without what differs from clip to clip: numbers and quotations."""
+    plain = re.sub(r"'[^']*'|\"[^\"]*\"|“[^”]*”", "'...'", " ".join(reason.split()))
+    return re.sub(r"\d+(?:\.\d+)?", "#", plain)[:120]
+
+
+def count_words(text: str) -> int:
+    """Words; of Chinese, characters."""
+    return len(re.findall(r"[\u4e00-\u9fff]|[^\W\u4e00-\u9fff]+(?:['’-][^\W\u4e00-\u9fff]+)*", text))
+
+
+def count_pieces(texts: dict[str, list[str]], text_encoder: str) -> dict[str, list[int]]:
+    """Word pieces of each text, with the two that begin and end it."""
+    from transformers import AutoTokenizer
+
+    from textmsa.model.text_encoder import encoder_location
+
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(encoder_location(text_encoder))
+    except (OSError, ValueError) as error:
+        raise UserError(f"--text-encoder {text_encoder!r}: give 'minilm', a folder, or a hub's id") from error
+    tokenizer.model_max_length = int(1e9)  # only counted
+    return {n: [len(ids) for ids in tokenizer(given)["input_ids"]] if given else [] for n, given in texts.items()}
+
+
+def costs(told: list[Told]) -> dict[str, float]:
+    """Sums over all questions; seconds and tokens of cached answers are those of the time they were asked."""
+    asked = [stage for clip in told for stage in clip.stages if "tokens_in" in stage]
+    if not asked:
+        return {}
+    found: dict[str, float] = {
+        "questions": len(asked),
+        "from the cache": sum(bool(stage.get("cached")) for stage in asked),
+        "repaired": sum(bool(stage.get("repaired")) for stage in asked),
+        "tokens in": sum(stage["tokens_in"] for stage in asked),
+        "tokens out": sum(stage["tokens_out"] for stage in asked),
+        "seconds": sum(stage.get("seconds", 0.0) for stage in asked),
+        "seconds a question (median)": float(np.median([stage.get("seconds", 0.0) for stage in asked])),
+    }
+    if money := [stage["cost"] for stage in asked if "cost" in stage]:
+        found["cost"] = sum(money)
+    return found
+
+
+def models_of(clip: Told) -> Iterable[str]:
+    """Who explained a clip, and who refined."""
+    made = clip.explanation.provenance
+    for role in ("model", "refiner"):
+        if isinstance(known := made.get(role), dict):
+            yield f"{role}: {known.get('backend', '')} {known.get('model', '')} {known.get('revision') or ''}".strip()
+    if "model" not in made:
+        yield f"{made.get('explainer', 'unknown')} {made.get('version', '')}".strip()
+
+
+def _lengths(counts: list[int]) -> str:
+    if not counts:
+        return ""
+    low, middle, high = np.percentile(counts, [5, 50, 95]).round().astype(int)
+    return f"   words {low} / {middle} / {high} (5 %, median, 95 %), at most {max(counts)}"
+
+
+def _named(ids: list[str]) -> str:
+    return ", ".join(ids[:NAMED]) + (", ..." if len(ids) > NAMED else "")
+
+
+def _figure(name: str, value: float) -> str:
+    if name == "seconds":
+        return duration(value)
+    return f"{value:,.0f}" if float(value).is_integer() else f"{value:.4g}"
+
+
+def _sections(file: Path, told: list[Told], found: ExplainReport) -> Iterable[str]:
+    yield f"<h1>Explanations of {html.escape(file.name)}</h1>"
+    yield f"<p>{found.clips:,} clips, {found.failed:,} of them failed in at least one stage.</p>"
+    yield table(["made by", "clips"], found.models.items())
+    yield "<h2>What is there</h2>"
+    yield table(
+        ["part", "clips", "share", "words: 5 %", "median", "95 %", "most"],
+        [
+            [part, found.coverage[part], f"{found.coverage[part] / found.clips:.0%}", *_quantiles(found.words[part])]
+            for part in PARTS
+        ],
+    )
+    yield "<h2>What the network reads</h2>"
+    rows = [
+        [_READ[name], len(found.pieces[name]), found.cut(name), *_quantiles(found.pieces[name])]
+        for name in READ
+        if found.pieces[name]
+    ]
+    yield (
+        table(["text", "clips", f"cut at {found.limit} pieces", "pieces: 5 %", "median", "95 %", "most"], rows)
+        if rows
+        else "<p>Nothing.</p>"
+    )
+    yield "<h2>Failures</h2>"
+    failures = [[stage, reason, len(ids), _named(ids)] for (stage, reason), ids in found.failures.items()]
+    yield table(["stage", "reason", "clips", "such as"], failures) if failures else "<p>None.</p>"
+    yield "<h2>Claims held against measurements</h2>"
+    yield "<p><small>Plain claims of size (loud, slow, smiling) against the grades of this corpus.</small></p>"
+    verdicts = ("agrees", "unclear", "contradicts")
+    checks = [[fact, *(count[name] for name in verdicts)] for fact, count in sorted(found.verdicts.items())]
+    yield table(["fact", *verdicts], checks) if checks else "<p>No claim could be checked.</p>"
+    if found.contradicted:
+        flagged = [[name, c["claim"], c["fact"], f"{c['grade']} of 6"] for name, c in found.contradicted]
+        yield f"<details><summary>{len(flagged)} claims contradict what was measured</summary>"
+        yield table(["clip", "claim", "fact", "measured grade"], flagged) + "</details>"
+    if found.cost:
+        yield "<h2>Cost</h2>" + table(["", ""], [[n, _figure(n, value)] for n, value in found.cost.items()])
+    yield "<h2>Examples</h2>"
+    yield from map(_example, chosen(told))
+
+
+_READ = {"audio": "audio clue", "video": "video clue", "residual": "transcript | summary"}
+
+
+def _quantiles(counts: list[int]) -> list[object]:
+    if not counts:
+        return ["", "", "", ""]
+    return [*(int(value) for value in np.percentile(counts, [5, 50, 95]).round()), max(counts)]
+
+
+def chosen(told: list[Told]) -> list[Told]:
+    """A contradicted one, a failed one, the longest, then some evenly from the file; each once."""
+    contradicted = [clip for clip in told if any(check["verdict"] == "contradicts" for check in clip.checks)]
+    failed = [clip for clip in told if clip.failed]
+    longest = max(told, key=lambda clip: sum(len(getattr(clip.explanation, part) or "") for part in PARTS))
+    evenly = [told[place] for place in np.linspace(0, len(told) - 1, min(EXAMPLES, len(told))).astype(int)]
+    found = {clip.id: clip for clip in [*contradicted[:1], *failed[:1], longest, *evenly]}
+    return list(found.values())[:EXAMPLES]
+
+
+def _example(clip: Told) -> str:
+    rows = [(part, getattr(clip.explanation, part) or "missing") for part in PARTS]
+    shown = ""
+    if clip.sample is not None:
+        rows = [("transcript", clip.sample.observation.transcript or "missing"), *rows]
+        try:
+            shown = frames(clip.sample.clip.path)
+        except UnreadableClip as error:
+            shown = f"<small>no pictures: {html.escape(str(error))}</small>"
+    text = "".join(f"<tr><th>{name}</th><td>{html.escape(value)}</td></tr>" for name, value in rows)
+    for stage, reason in clip.failed.items():
+        text += f"<tr><th class='bad'>failed: {html.escape(stage)}</th><td>{html.escape(reason)}</td></tr>"
+    for check in clip.checks:
+        mark = " class='bad'" if check["verdict"] == "contradicts" else ""
+        said = f"{check['claim']!r}: {check['fact']} has grade {check['grade']} of 6: {check['verdict']}"
+        text += f"<tr><th{mark}>claim</th><td>{html.escape(said)}</td></tr>"
+    return f"<div class='clip'><b>{html.escape(clip.id)}</b><br>{shown}<table>{text}</table></div>"

@@ -1,0 +1,155 @@
+"""The demo's report: one HTML file that needs nothing else."""
+
+import html
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from textmsa.evaluate.command import Evaluation
+from textmsa.report.html_page import frames, picture, write_page
+from textmsa.run import HISTORY, Run
+from textmsa.scoring import Scored
+from textmsa.store.reading import Store
+from textmsa.types import MODALITIES, Sample
+
+
+def write_report(path: Path, *, run: Path, store: Path, evaluation: Evaluation) -> Path:
+    """Write the report of a run on a split of a store."""
+    opened, data = Run.open(run), Store.open(store)
+    indices = data.indices(evaluation.split)
+    scored = opened.score(data, indices)
+    true_N = data.labels(evaluation.split)
+    sections = [
+        f"<h1>TEXT on {html.escape(data.manifest.corpus)}</h1>",
+        f"<p>{_verdict(evaluation)}</p>",
+        _table(evaluation),
+        "<h2>Learning</h2><p><small>A line for each seed.</small></p>"
+        + picture(_learning_curve([json.loads((m.path / HISTORY).read_text()) for m in opened.members])),
+        "<h2>Predicted against true</h2>" + picture(_scatter(scored, true_N, data.manifest.score_range)),
+        "<h2>Gates and experts</h2>" + picture(_gates_and_experts(scored)),
+        "<h2>Three clips</h2>" + "".join(_clip(data[indices[i]], scored, i) for i in _chosen(scored, true_N)),
+    ]
+    return write_page(path, "textmsa report", sections)
+
+
+def _verdict(evaluation: Evaluation) -> str:
+    """How TEXT stands against the best baseline, in plain words."""
+    gap = evaluation.difference
+    if not gap:
+        return "No baselines were fitted."
+    low, high = gap["interval"]
+    name = html.escape(gap["baseline"])
+    if high < 0:
+        words = f"TEXT's error is lower than that of the best baseline, {name}"
+    elif low > 0:
+        words = f"TEXT's error is higher than that of the best baseline, {name}"
+    else:
+        words = f"TEXT and the best baseline, {name}, cannot be told apart on these clips"
+    beaten = [html.escape(n) for n, row in evaluation.baselines.items() if evaluation.test["mae"] < row["mae"]]
+    lost = [html.escape(n) for n, row in evaluation.baselines.items() if evaluation.test["mae"] >= row["mae"]]
+    interval = f"difference in MAE {gap['mae']:+.3f}, 95 % bootstrap interval [{low:+.3f}, {high:+.3f}]"
+    ranks = f"Lower MAE than: {', '.join(beaten) or 'none'}; not lower than: {', '.join(lost) or 'none'}."
+    return f"{words} ({interval}). {ranks}"
+
+
+def _table(evaluation: Evaluation) -> str:
+    seeds = len(evaluation.by_seed)
+    us = f"TEXT, mean score of {seeds} seeds" if seeds else "TEXT"
+    rows = [(us, evaluation.test, " class='us'"), *((n, row, "") for n, row in evaluation.baselines.items())]
+    cells = "".join(
+        f"<tr{mark}><td>{html.escape(name)}</td>"
+        f"<td class='n'>{row['mae']:.3f}</td><td class='n'>{_number(row['corr'])}</td></tr>"
+        for name, row, mark in rows
+    )
+    floors = "".join(
+        f"<tr><td><small>floor: {html.escape(name)}</small></td><td class='n'>{value:.3f}</td><td></td></tr>"
+        for name, value in evaluation.floors.items()
+    )
+    return (
+        f"<table><tr><th>{evaluation.split}, {evaluation.clips} clips</th><th>MAE</th><th>corr</th></tr>{cells}{floors}"
+        f"</table>{_spread(evaluation)}"
+        "<p><small>A floor is the best MAE of any predictor that knows the named causes exactly.</small></p>"
+    )
+
+
+def _spread(evaluation: Evaluation) -> str:
+    """What one seed's network reaches; nothing where one seed was trained."""
+    rows = list(evaluation.by_seed.values())
+    if len(rows) < 2:
+        return ""
+    told = []
+    for name, label in (("mae", "MAE"), ("corr", "corr")):
+        values = [row[name] for row in rows]
+        told.append(f"{label} {np.mean(values):.3f} ± {np.std(values, ddof=1):.3f}")
+    return f"<p>One seed's network: {', '.join(told)} (mean and standard deviation over {len(rows)} seeds).</p>"
+
+
+def _number(value: float) -> str:
+    return f"{value:.3f}" if np.isfinite(value) else "not defined"
+
+
+def _learning_curve(histories: list[list[dict[str, float]]]) -> Any:
+    """Training loss and validation MAE by epoch, a line for each seed."""
+    figure, axes = _axes(1)
+    for number, history in enumerate(histories):
+        epochs = [row["epoch"] for row in history]
+        lines = {"training loss": [row.get("train_loss", np.nan) for row in history]}
+        lines |= {"validation MAE": [row["valid_mae"] for row in history]}
+        for colour, (name, values) in enumerate(lines.items()):
+            axes[0].plot(epochs, values, f"C{colour}o-", ms=3, alpha=0.7, label=name if number == 0 else None)
+    axes[0].set(xlabel="epoch")
+    axes[0].legend()
+    return figure
+
+
+def _scatter(scored: Scored, true_N: Any, score_range: tuple[float, float]) -> Any:
+    figure, axes = _axes(1)
+    axes[0].plot(score_range, score_range, color="#bbb", lw=1)
+    axes[0].scatter(true_N, scored.score_N, s=14, alpha=0.6)
+    axes[0].set(xlabel="true score", ylabel="predicted score")
+    return figure
+
+
+def _gates_and_experts(scored: Scored) -> Any:
+    figure, axes = _axes(2)
+    axes[0].boxplot([scored.gates_NM[:, i] for i in range(3)], tick_labels=list(MODALITIES))
+    axes[0].set(title="weight in the fusion", ylim=(0, 1))
+    load = scored.experts_NLE.mean(axis=0)
+    image = axes[1].imshow(load, vmin=0, cmap="Blues", aspect="auto")
+    axes[1].set(title="mean weight of experts", xlabel="expert", ylabel="layer")
+    axes[1].set_xticks(range(load.shape[1]))
+    axes[1].set_yticks(range(load.shape[0]), [str(i + 1) for i in range(load.shape[0])])
+    figure.colorbar(image, ax=axes[1])
+    return figure
+
+
+def _axes(count: int) -> Any:
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(4.8 * count + 1, 3.6), layout="constrained", dpi=110)
+    return figure, [figure.add_subplot(1, count, i + 1) for i in range(count)]
+
+
+def _chosen(scored: Scored, true_N: Any) -> list[int]:
+    """The highest and the lowest score, and the largest error."""
+    picks = [int(scored.score_N.argmax()), int(scored.score_N.argmin()), int(np.abs(scored.score_N - true_N).argmax())]
+    return list(dict.fromkeys(picks))
+
+
+def _clip(sample: Sample, scored: Scored, index: int) -> str:
+    told = sample.explanation
+    gates = ", ".join(f"{n} {scored.gates_NM[index, i]:.2f}" for i, n in enumerate(MODALITIES))
+    rows = [
+        ("words", sample.observation.transcript),
+        ("voice", told.audio),
+        ("face", told.video),
+        ("summary", told.summary),
+    ]
+    text = "".join(f"<tr><th>{name}</th><td>{html.escape(value or 'missing')}</td></tr>" for name, value in rows)
+    return (
+        f"<div class='clip'><b>{html.escape(sample.clip.id)}</b>: predicted {scored.score_N[index]:+.2f}, "
+        f"true {sample.clip.label:+.2f} <small>(gates: {gates})</small><br>{frames(sample.clip.path)}"
+        f"<table>{text}</table></div>"
+    )

@@ -1,0 +1,1 @@
+"""The computer's things, nothing of sentiment: files, processes, devices, progress."""

@@ -1,0 +1,68 @@
+"""A network and examples -> scores, with what led to them.
+
+Shapes: N clips, M = 3 modalities, L layers, E experts.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+import numpy.typing as npt
+
+from textmsa.inputs.collator import Collator
+from textmsa.inputs.examples import Example, SampleDataset
+
+if TYPE_CHECKING:
+    from textmsa.model import TextMsaModel
+
+SCORE_BATCH = 64  # clips
+SORT_WINDOW = 1024  # clips that are in memory together, to be sorted by length
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Scores of some clips, with what led to them."""
+
+    ids: list[str]
+    score_N: npt.NDArray[np.float64]
+    gates_NM: npt.NDArray[np.float64]
+    """Weight of text, audio and video; 0 where missing."""
+    experts_NLE: npt.NDArray[np.float64]
+    """Weight by layer and expert; 0 where not chosen."""
+
+
+def mean_of(members: list[Scored]) -> Scored:
+    """The mean of several networks' scores, gates and expert weights for the same clips."""
+    names = ("score_N", "gates_NM", "experts_NLE")
+    return Scored(members[0].ids, *(np.mean([getattr(scored, name) for scored in members], axis=0) for name in names))
+
+
+def score_all(model: "TextMsaModel", collator: Collator, dataset: SampleDataset | Sequence[Example]) -> Scored:
+    """Scores of a whole dataset, in its order; clips of like lengths go through the network together."""
+    import torch
+
+    parts: list[tuple[list[int], Scored]] = []
+    with torch.inference_mode():
+        for start in range(0, len(dataset), SORT_WINDOW):
+            window = {i: dataset[i] for i in range(start, min(start + SORT_WINDOW, len(dataset)))}
+            order = sorted(window, key=lambda i: network_length(window[i]))
+            for first in range(0, len(order), SCORE_BATCH):
+                rows = order[first : first + SCORE_BATCH]
+                batch = collator([window[row] for row in rows])
+                output = model(batch.to(model.device))
+                values = (output.score_B, output.gates_BM, output.expert_weights_BNE)
+                parts.append((rows, Scored(list(batch.ids), *(value.double().cpu().numpy() for value in values))))
+    back = np.argsort(np.concatenate([rows for rows, _ in parts]))
+    ids = [identity for _, scored in parts for identity in scored.ids]
+    arrays = (
+        np.concatenate([getattr(s, name) for _, s in parts])[back] for name in ("score_N", "gates_NM", "experts_NLE")
+    )
+    return Scored([ids[i] for i in back], *arrays)
+
+
+def network_length(example: Example) -> tuple[int, int]:
+    """What decides the cost of a clip past the text encoder: steps of audio and video, and letters of the text."""
+    steps = sum(len(stream[1]) for stream in (example.audio, example.video) if stream is not None)
+    text = example.text
+    return steps, len(text) if isinstance(text, str) else 0 if text is None else int(text[1].sum())

@@ -1,0 +1,63 @@
+"""What is done to a clip before the network sees it, by name and version, with the statistics that go with it.
+
+A store and a run folder each carry one, in `preparation.json` and `statistics.json`.
+"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from textmsa.features.statistics import Statistics
+from textmsa.runtime.atomic import read_json, write_json
+from textmsa.types import ExplainerSpec, FeatureSpec
+
+PREPARATION = "preparation.json"
+STATISTICS = "statistics.json"
+PARTS = ("audio", "video", "explainer")
+CONVERTED = "converted"
+"""Extractor and explainer of features and explanations that came in a published data file."""
+
+
+@dataclass(frozen=True)
+class Preparation:
+    """Extractors and explainer by name and version, with the statistics that go with them."""
+
+    audio: FeatureSpec
+    video: FeatureSpec
+    explainer: ExplainerSpec
+    statistics: Statistics | None = None
+    """None until the training split has been measured."""
+
+    def save(self, folder: Path) -> None:
+        """Write preparation.json and, where there are statistics, statistics.json into `folder`."""
+        folder.mkdir(parents=True, exist_ok=True)
+        if self.statistics is not None:
+            self.statistics.save(folder / STATISTICS)
+        parts = {name: asdict(getattr(self, name)) for name in PARTS}
+        write_json(folder / PREPARATION, parts)
+
+    @staticmethod
+    def load(folder: Path) -> "Preparation":
+        """The preparation that a store or a run folder carries; UserError where it is absent or damaged."""
+        document = read_json(folder / PREPARATION)
+        audio, video = (FeatureSpec.from_json(document[modality]) for modality in ("audio", "video"))
+        assert audio is not None
+        assert video is not None
+        found = (folder / STATISTICS).is_file()
+        return Preparation(
+            audio=audio,
+            video=video,
+            explainer=ExplainerSpec(**document["explainer"]),
+            statistics=Statistics.load(folder / STATISTICS) if found else None,
+        )
+
+    def differences(self, other: "Preparation") -> list[str]:
+        """What extractors or explainer of `other` are not as here, in words; statistics are not compared."""
+        found = []
+        for what in PARTS:
+            mine, theirs = asdict(getattr(self, what)), asdict(getattr(other, what))
+            for key in mine:
+                if mine[key] != theirs[key]:
+                    values = "" if key == "names" else f" {mine[key]!r} instead of {theirs[key]!r}"
+                    name = key if key == what else f"{what} {key}"
+                    found.append(f"{name}{values}" if values else f"other {name}")
+        return found
