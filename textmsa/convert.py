@@ -102,6 +102,11 @@ def convert(file: Path, *, out: Path, name: str | None = None) -> ConvertResult:
         The store to write; must not exist.
     name
         The corpus' name; the file's name unless given.
+
+    Examples
+    --------
+    textmsa convert unaligned_50.pkl --out store
+    textmsa convert label.csv --out store
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"--out {out}: exists; give another")
@@ -326,6 +331,10 @@ def export(store: Path, *, out: Path, tokenizer: str = "minilm", max_steps: int 
         Text encoder whose word pieces and hidden states are written ("minilm" has BERT's vocabulary).
     max_steps
         Longer sequences are averaged over this many equal windows.
+
+    Examples
+    --------
+    textmsa export store --out features.pkl
     """
     opened = Store.open(store)
     if out.suffix != ".pkl":

@@ -2,7 +2,6 @@
 
 import math
 import os
-import re
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -15,7 +14,7 @@ import numpy as np
 
 from textmsa import metrics
 from textmsa.batch import SampleDataset, standards_of, texts_of
-from textmsa.config import AlignmentQuery, Recipe, TrainingConfig
+from textmsa.config import AlignmentQuery, Recipe, TrainingConfig, check_recipe
 from textmsa.controls import controlled, drop_modalities
 from textmsa.errors import UserError
 from textmsa.preparation import Preparation
@@ -69,6 +68,12 @@ def train(
         Several seeds, as in 1111,1112,1113, instead of the recipe's: one network for each, whose mean score is the
         run's. The first seed chooses among the alignment queries that the recipe tries. A run folder that holds some
         of them gets the others.
+
+    Examples
+    --------
+    textmsa train demo --data store --out run
+    textmsa train my.yaml --data store --out run --seeds 1111,1112,1113
+    textmsa train demo --data store --out run --model.num_experts 8 --inputs.modalities text,audio
     """
     check_recipe(recipe)
     store = Store.open(data)
@@ -147,36 +152,6 @@ def _train_seed(recipe: Recipe, store: Store, out: Path, device: str, precision:
         f"{info.epochs}, alignment_query {info.alignment_query}, {duration(info.seconds)}"
     )
     return result
-
-
-def check_recipe(recipe: Recipe) -> None:
-    """Raises UserError for values that no network can have."""
-    model, training = recipe.model, recipe.training
-    if not 1 <= model.top_k <= model.num_experts:
-        raise UserError(f"model.top_k {model.top_k}: must be between 1 and model.num_experts ({model.num_experts})")
-    whole = {"model.num_layers": model.num_layers, "model.num_heads": model.num_heads}
-    whole |= {"training.epochs": training.epochs, "training.batch_size": training.batch_size}
-    whole |= {"training.lora_rank": training.lora_rank}
-    whole |= {"model.max_text_length": model.max_text_length, "model.max_steps": model.max_steps}
-    for name, value in whole.items():
-        if value < 1:
-            raise UserError(f"{name} {value}: must be at least 1")
-    if not re.fullmatch(r"all|lora|none|last-[1-9][0-9]*", training.encoder_trainable):
-        raise UserError(f"training.encoder_trainable {training.encoder_trainable!r}: give all, last-K, lora or none")
-    if model.routing == "token" and model.capacity_factor is not None:
-        raise UserError(
-            "model.capacity_factor: limits clips an expert, and model.routing token routes no clips; give null"
-        )
-    if not recipe.inputs.modalities or len(set(recipe.inputs.modalities)) < len(recipe.inputs.modalities):
-        raise UserError(
-            f"inputs.modalities {list(recipe.inputs.modalities)}: give some of text, audio, video, each once"
-        )
-    if training.data_workers < 0:
-        raise UserError(f"training.data_workers {training.data_workers}: must be at least 0")
-    if not 0 <= training.modality_dropout < 1:
-        raise UserError(f"training.modality_dropout {training.modality_dropout}: give a rate from 0 to below 1")
-    if training.learning_rate <= 0:
-        raise UserError(f"training.learning_rate {training.learning_rate}: must be above 0")
 
 
 def choose_device(name: str) -> str:
