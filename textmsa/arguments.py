@@ -21,7 +21,7 @@ from docstring_parser import Docstring, parse_from_object
 from docstring_parser import parse as parse_docstring
 
 from textmsa import seams
-from textmsa.config import is_recipe, load_recipe, nearest, recipe_types, value_of
+from textmsa.config import is_recipe, load_recipe, nearest, packaged_recipes, recipe_types, value_of
 from textmsa.errors import UserError
 
 SEAMS = {
@@ -95,6 +95,8 @@ class Argument:
         """Its words, with a seam's names, and its default."""
         table = SEAMS.get(self.name.rpartition(".")[2], {})
         words = self.words.replace(A_NAME, f'{", ".join(table)}, or "module:Class"')
+        if is_recipe(self.hint):
+            return f"{words} The package has {', '.join(packaged_recipes())}."
         if self.default is MISSING:
             return words if self.positional else f"{words} Required."
         if self.is_switch or (self.default in (None, "") and not self.group):
@@ -148,9 +150,9 @@ def arguments_of(function: Callable[..., Any]) -> Iterator[Argument]:
             yield from _recipe_arguments(hints[name])
 
 
-def help_page(function: Callable[..., Any], *, prog: str) -> str:
-    """The page of `textmsa COMMAND --help`."""
-    columns = min(max(shutil.get_terminal_size().columns, WIDTHS[0]), WIDTHS[1])
+def help_page(function: Callable[..., Any], *, prog: str, columns: int | None = None) -> str:
+    """The page of `textmsa COMMAND --help`, as wide as the terminal unless `columns` are given."""
+    columns = columns or min(max(shutil.get_terminal_size().columns, WIDTHS[0]), WIDTHS[1])
     document = parse_docstring(function.__doc__ or "")
     arguments = list(arguments_of(function))
     needed = [a.shown for a in arguments if a.default is MISSING]

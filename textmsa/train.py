@@ -55,7 +55,7 @@ def train(
     Parameters
     ----------
     recipe
-        A YAML file, or the name of one that comes with the package: demo, mosi, mosei, sims, simsv2.
+        A YAML file, or the name of one that comes with the package.
     data
         The store that `textmsa prepare` made.
     out
