@@ -180,7 +180,7 @@ def check_recipe(recipe: Recipe) -> None:
 
 def packaged_recipes() -> dict[str, Path]:
     """Name -> file of the recipes that come with the package."""
-    return {path.stem: path for path in sorted((Path(__file__).parent / "recipes").glob("*.yaml"))}
+    return dict(sorted((path.stem, path) for path in (Path(__file__).parent / "recipes").glob("*.yaml")))
 
 
 @overload
@@ -234,10 +234,13 @@ def value_of(hint: Any, value: Any) -> Any:
     origin, options = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
         inner = next(option for option in options if option is not type(None))
-        null = value is None or (value == "null" and inner not in (str, Path))
-        return None if null else value_of(inner, value)
-    if origin is tuple:
-        return tuple(value_of(options[0], item) for item in _items(hint, value))
+        if value is None or (value == "null" and inner not in (str, Path)):
+            return None
+        with contextlib.suppress(ValueError):
+            return value_of(inner, value)
+    if origin is tuple and isinstance(value, str | list):
+        with contextlib.suppress(ValueError):
+            return tuple(value_of(options[0], item) for item in _items(value))
     if origin is Literal and value in options:
         return value
     if hint in (str, Path) and isinstance(value, str) and (value or hint is str):
@@ -255,7 +258,8 @@ def what_may_be_given(hint: Any) -> str:
     """In words: "a whole number", "one of train, always, never"."""
     options = typing.get_args(hint)
     if type(None) in options:
-        return f"{what_may_be_given(next(option for option in options if option is not type(None)))}, or null"
+        inner = next(option for option in options if option is not type(None))
+        return what_may_be_given(inner) + ("" if inner in (str, Path) else ", or null")
     if typing.get_origin(hint) is Literal:
         return f"one of {', '.join(options)}"
     if typing.get_origin(hint) is tuple:
@@ -270,13 +274,12 @@ def nearest(key: str, known: Iterable[str]) -> str:
     return f": did you mean {near[0]!r}?" if near else f": allowed are {', '.join(known)}"
 
 
-def _items(hint: Any, value: Any) -> list[Any]:
-    if isinstance(value, str):  # a command line's: [text, audio] or text,audio
-        inside = value.strip(" []()")
-        return [item.strip(" \"'") for item in inside.split(",")] if inside else []
-    if not isinstance(value, list):
-        raise ValueError(f"give {what_may_be_given(hint)}")
-    return value
+def _items(value: str | list[Any]) -> list[Any]:
+    """Of a YAML list, or of a command line's `[text, audio]` or `text,audio`."""
+    if isinstance(value, list):
+        return value
+    inside = value.strip(" []()")
+    return [item.strip(" \"'") for item in inside.split(",")] if inside else []
 
 
 def _shown(value: Any) -> str:
