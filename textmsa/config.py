@@ -1,10 +1,20 @@
-"""Recipes: every choice that a run makes, typed, with its one default and its documentation."""
+"""Recipes: every choice that a run makes, typed, with its one default and its documentation; and how one is read."""
 
+import contextlib
+import json
+import math
 import re
-from dataclasses import dataclass, field
-from typing import Literal
+import types
+import typing
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, fields, is_dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, Literal, TypeGuard, TypeVar, overload
 
 from textmsa.errors import UserError
+
+Kind = TypeVar("Kind")
 
 TextInput = Literal["transcript", "residual", "reason", "translated"]
 AlignmentQuery = Literal["explanation", "features"]
@@ -12,7 +22,7 @@ AlignmentQuery = Literal["explanation", "features"]
 
 @dataclass
 class ModelConfig:
-    """The network (DESIGN section 2; section numbers of the paper's method)."""
+    """The network."""
 
     text_encoder: str = "minilm"
     """Text encoder: "minilm" (all-MiniLM-L6-v2 from an installed package), or a folder or hub id for AutoModel."""
@@ -48,7 +58,7 @@ class ModelConfig:
     explanation_alignment: Literal["attention", "linear"] = "attention"
     """How features meet their explanation: by attention, or not at all, with a linear layer in its place (ablation)."""
     temporal_alignment: str = "gated_conv"
-    """Temporal alignment: a name or "module:Class"."""
+    """Temporal alignment: a name, or "module:Class"."""
     conv_size: int = 4
     """Kernel of the temporal alignment's causal depthwise convolution."""
     max_text_length: int = 50
@@ -89,7 +99,7 @@ class InputConfig:
 
 @dataclass
 class TrainingConfig:
-    """How the network is trained (paper: section on implementation; DESIGN 2.8)."""
+    """How the network is trained."""
 
     epochs: int = 200
     """Most epochs."""
@@ -166,3 +176,170 @@ def check_recipe(recipe: Recipe) -> None:
         raise UserError(f"training.modality_dropout {training.modality_dropout}: give a rate from 0 to below 1")
     if training.learning_rate <= 0:
         raise UserError(f"training.learning_rate {training.learning_rate}: must be above 0")
+
+
+def packaged_recipes() -> dict[str, Path]:
+    """Name -> file of the recipes that come with the package."""
+    return dict(sorted((path.stem, path) for path in (Path(__file__).parent / "recipes").glob("*.yaml")))
+
+
+@overload
+def load_recipe(path_or_name: str | Path, *, overrides: Mapping[str, str] | None = None) -> Recipe: ...
+
+
+@overload
+def load_recipe(path_or_name: str | Path, kind: type[Kind], *, overrides: Mapping[str, str] | None = None) -> Kind: ...
+
+
+def load_recipe(
+    path_or_name: str | Path, kind: type[Any] = Recipe, *, overrides: Mapping[str, str] | None = None
+) -> Any:
+    """A recipe of dataclass `kind` from a YAML file, or from one that comes with the package, by its name.
+
+    `overrides` are values as text by key, `{"model.num_experts": "8"}`, that go before the file's; `check_recipe` is
+    the caller's to ask. Raises UserError, one line, for a file that is no recipe, and naming the key for an unknown
+    one (with the nearest known one) and for a value of a wrong type.
+    """
+    path = _recipe_file(path_or_name)
+    hints = recipe_types(kind)
+    values: dict[str, Any] = {}
+    for key, value in _flatten(_read_yaml(path), kind, path):
+        try:
+            values[key] = value_of(hints[key], value)
+        except ValueError as error:
+            raise UserError(f"recipe {path}: {key} {_shown(value)}: {error}") from error
+    for key, text in (overrides or {}).items():
+        try:
+            values[key] = value_of(hints[key], text)
+        except ValueError as error:
+            raise UserError(f"--{key} {text!r}: {error}") from error
+    return _built(kind, values)
+
+
+def is_recipe(hint: Any) -> TypeGuard[type[Any]]:
+    """Whether values of that type are given as a mapping: a recipe, or a part of one."""
+    return isinstance(hint, type) and is_dataclass(hint)
+
+
+def recipe_types(kind: type[Any], prefix: str = "") -> dict[str, Any]:
+    """Key, as in "model.num_experts", -> the type of its value, for all values of a recipe of dataclass `kind`."""
+    found: dict[str, Any] = {}
+    for name, hint in typing.get_type_hints(kind).items():
+        found |= recipe_types(hint, f"{prefix}{name}.") if is_recipe(hint) else {prefix + name: hint}
+    return found
+
+
+def value_of(hint: Any, value: Any) -> Any:
+    """`value`, as YAML or a command line gives it, as one of type `hint`; a ValueError says what may be given."""
+    origin, options = typing.get_origin(hint), typing.get_args(hint)
+    if origin in (typing.Union, types.UnionType):
+        inner = next(option for option in options if option is not type(None))
+        if value is None or (value == "null" and inner not in (str, Path)):
+            return None
+        with contextlib.suppress(ValueError):
+            return value_of(inner, value)
+    if origin is tuple and isinstance(value, str | list):
+        with contextlib.suppress(ValueError):
+            return tuple(value_of(options[0], item) for item in _items(value))
+    if origin is Literal and value in options:
+        return value
+    if hint in (str, Path) and isinstance(value, str) and (value or hint is str):
+        return hint(value)
+    if hint is bool and str(value).lower() in ("true", "false"):
+        return str(value).lower() == "true"
+    if hint in (int, float) and isinstance(value, str | int | hint) and not isinstance(value, bool):
+        with contextlib.suppress(ValueError, OverflowError):
+            if math.isfinite(number := hint(value)):
+                return number
+    raise ValueError(f"give {what_may_be_given(hint)}")
+
+
+def what_may_be_given(hint: Any) -> str:
+    """In words: "a whole number", "one of train, always, never"."""
+    options = typing.get_args(hint)
+    if type(None) in options:
+        inner = next(option for option in options if option is not type(None))
+        return what_may_be_given(inner) + ("" if inner in (str, Path) else ", or null")
+    if typing.get_origin(hint) is Literal:
+        return f"one of {', '.join(options)}"
+    if typing.get_origin(hint) is tuple:
+        return f"a list of some of {', '.join(typing.get_args(options[0]))}"
+    words = {int: "a whole number", float: "a number", bool: "true or false", str: "text (in YAML: in quotes)"}
+    return words.get(hint, "a path")
+
+
+def nearest(key: str, known: Iterable[str]) -> str:
+    """How the message on an unknown key ends: with the one that was meant, or with all."""
+    near = get_close_matches(key, list(known), n=1, cutoff=0.4)
+    return f": did you mean {near[0]!r}?" if near else f": allowed are {', '.join(known)}"
+
+
+def _items(value: str | list[Any]) -> list[Any]:
+    """Of a YAML list, or of a command line's `[text, audio]` or `text,audio`."""
+    if isinstance(value, list):
+        return value
+    inside = value.strip(" []()")
+    return [item.strip(" \"'") for item in inside.split(",")] if inside else []
+
+
+def _shown(value: Any) -> str:
+    """A YAML value as in the file, for a message: true, null, "2024-01-01"."""
+    if isinstance(value, dict | list):
+        return "(a mapping)" if isinstance(value, dict) else "(a list)"
+    return json.dumps(value, default=str, ensure_ascii=False)
+
+
+def _recipe_file(path_or_name: str | Path) -> Path:
+    path, known = Path(path_or_name), packaged_recipes()
+    if path.is_file():
+        return path
+    if str(path) in known:
+        return known[str(path)]
+    folder = "is a folder; " if path.is_dir() else ""
+    raise UserError(f"recipe {path}: {folder}give a YAML file, or one of {', '.join(known)}")
+
+
+def _read_yaml(path: Path) -> dict[Any, Any]:
+    import yaml
+
+    class Loader(yaml.SafeLoader):
+        """Refuses a key that comes twice, of which YAML would silently take the second."""
+
+        def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+            keys = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
+            if twice := next((key for key in keys if keys.count(key) > 1), None):
+                raise UserError(f"recipe {path}: {twice!r} comes twice; leave one of them there")
+            return super().construct_mapping(node, deep)
+
+    try:
+        content = yaml.load(path.read_text(encoding="utf-8"), Loader)
+    except (yaml.YAMLError, ValueError) as error:  # ValueError: not UTF-8, or a date such as 2024-13-01
+        raise UserError(f"recipe {path} is not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict | None):
+        raise UserError(f"recipe {path} must be a mapping such as 'model: {{num_experts: 8}}'")
+    return content or {}
+
+
+def _flatten(content: dict[Any, Any], kind: type[Any], path: Path, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """(key with its prefix, value) of nested mappings; unknown keys are refused."""
+    hints = typing.get_type_hints(kind)
+    for key, value in content.items():
+        if key not in hints:
+            raise UserError(f"recipe {path}: unknown key {prefix + str(key)!r}{nearest(str(key), hints)}")
+        if not is_recipe(hints[key]):
+            yield prefix + key, value
+        elif isinstance(value, dict):
+            yield from _flatten(value, hints[key], path, f"{prefix}{key}.")
+        else:
+            raise UserError(f"recipe {path}: {prefix + key!r} must be a mapping, not {_shown(value)}")
+
+
+def _built(kind: type[Any], values: dict[str, Any], prefix: str = "") -> Any:
+    hints = typing.get_type_hints(kind)
+    given: dict[str, Any] = {}
+    for part in fields(kind):
+        if is_recipe(hints[part.name]):
+            given[part.name] = _built(hints[part.name], values, f"{prefix}{part.name}.")
+        elif prefix + part.name in values:
+            given[part.name] = values[prefix + part.name]
+    return kind(**given)

@@ -37,9 +37,13 @@ def demo(*, out: Path = Path("runs/demo"), clips: int = 600, seed: int = 0, work
         Of the corpus; training takes it and the next ones.
     workers
         Processes that render and prepare.
+
+    Examples
+    --------
+    textmsa demo --out runs/demo
+    textmsa demo --out runs/small --clips 60
     """
-    from textmsa.arguments import load_recipe
-    from textmsa.config import Recipe
+    from textmsa.config import load_recipe
     from textmsa.demo_corpus import render_corpus
     from textmsa.evaluate.command import evaluate, without_nan
     from textmsa.prepare.command import prepare
@@ -50,7 +54,7 @@ def demo(*, out: Path = Path("runs/demo"), clips: int = 600, seed: int = 0, work
         raise UserError(f"--clips {clips}: the demo needs at least 30, so that every split has a speaker")
     corpus, store, run = out / "corpus", out / "store", out / "run"
     clock = _Clock(out / STAGES)
-    recipe = load_recipe(Path("demo"), Recipe)
+    recipe = load_recipe("demo")
     seeds = list(range(seed, seed + NETWORKS))
     clock.time("render", lambda: render_corpus(corpus, clips=clips, seed=seed, workers=workers))
     clock.time("prepare", lambda: prepare(corpus, out=store, workers=workers))

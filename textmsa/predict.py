@@ -41,6 +41,11 @@ def predict(
         Print JSON.
     precision
         "fp32", or "int8": the text encoder in 8-bit integers, with the drift of the score printed.
+
+    Examples
+    --------
+    textmsa predict run clip.mp4 --text "I loved it."
+    textmsa predict run clip.mp4 --json
     """
     prediction = predict_clip(Run.open(run), clip, text, precision)
     print(as_json(prediction) if json else as_text(prediction))

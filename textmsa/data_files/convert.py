@@ -44,6 +44,11 @@ def convert(file: Path, *, out: Path, name: str | None = None) -> ConvertResult:
         The store to write; must not exist.
     name
         The corpus' name; the file's name unless given.
+
+    Examples
+    --------
+    textmsa convert unaligned_50.pkl --out store
+    textmsa convert label.csv --out store
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"--out {out}: exists; give another")

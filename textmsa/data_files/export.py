@@ -43,6 +43,10 @@ def export(store: Path, *, out: Path, tokenizer: str = "minilm", max_steps: int 
         Text encoder whose word pieces and hidden states are written ("minilm" has BERT's vocabulary).
     max_steps
         Longer sequences are averaged over this many equal windows.
+
+    Examples
+    --------
+    textmsa export store --out features.pkl
     """
     opened = Store.open(store)
     if out.suffix != ".pkl":

@@ -49,6 +49,10 @@ def render_corpus(out: Path, *, clips: int = 600, seed: int = 0, workers: int = 
         Another seed gives other clips.
     workers
         Processes.
+
+    Examples
+    --------
+    textmsa demo-corpus corpus --clips 100
     """
     from textmsa.demo_corpus.face import load_portrait
     from textmsa.demo_corpus.plan import make_plan

@@ -115,6 +115,11 @@ def ablate(
         "auto", "cpu" or "cuda:N".
     split
         The split that is evaluated.
+
+    Examples
+    --------
+    textmsa ablate demo --data store --out ablation
+    textmsa ablate demo --data store --out ablation --rows full,dense --seeds 1,2
     """
     chosen = choose_rows(rows)
     numbers = parse_seeds(seeds)

@@ -86,9 +86,13 @@ def evaluate(
     missing_rate
         Also the error with modalities missing at random, at these rates: FIRST:LAST:STEP, or rates with commas
         between; a table, a csv and a plot.
+
+    Examples
+    --------
+    textmsa evaluate run --data store
+    textmsa evaluate run --data store --split valid --missing-rate 0.0:0.9:0.1
     """
-    from textmsa.evaluate import baselines
-    from textmsa.evaluate import robustness
+    from textmsa.evaluate import baselines, robustness
 
     rates = robustness.parse_rates(missing_rate) if missing_rate else []
     opened, store = Run.open(run), Store.open(data)

@@ -26,6 +26,11 @@ def compare(
         Difference in MAE, in units of the score, that counts as none.
     by
         What is drawn and exchanged as a whole: clips, or videos, whose clips are alike.
+
+    Examples
+    --------
+    textmsa compare run_a run_b
+    textmsa compare run_a run_b --margin 0.05 --by video
     """
     if split not in SPLITS:
         raise UserError(f"--split {split!r}: give one of {', '.join(SPLITS)}")

@@ -88,6 +88,10 @@ def zero_shot(
         Processes that decode and measure, for a corpus.
     layout
         Layout of the corpus: a name, or "module:Class".
+
+    Examples
+    --------
+    textmsa zero-shot store --out scores --explainer chat_endpoint --explainer-options.model MODEL
     """
     class_ = seams.load(seams.EXPLAINERS, explainer, what="explainer")
     if not hasattr(class_, "score"):

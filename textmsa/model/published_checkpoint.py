@@ -243,6 +243,10 @@ def import_checkpoint_command(checkpoint: Path, *, encoder: Path, out: Path) -> 
         Folder of the text encoder, or its config.json.
     out
         Folder to write; must not exist or be empty.
+
+    Examples
+    --------
+    textmsa import-checkpoint CKPT.pth --encoder bert-base-uncased --out model
     """
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise UserError(f"--out {out} exists and is not an empty folder: give another")

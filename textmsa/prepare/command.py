@@ -62,6 +62,11 @@ def prepare(
         Processes that decode and measure.
     layout
         Layout of the corpus: a name, or "module:Class".
+
+    Examples
+    --------
+    textmsa prepare my_clips --out store
+    textmsa prepare my_clips --out store --explainer precomputed --explanations explanations.jsonl
     """
     if workers < 1:
         raise UserError(f"--workers {workers}: give 1 or more")

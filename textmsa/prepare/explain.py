@@ -76,6 +76,12 @@ def explain(
         Processes that decode and measure.
     layout
         Layout of the corpus: a name, or "module:Class".
+
+    Examples
+    --------
+    textmsa explain clip.mp4 --text "I loved it."
+    textmsa explain my_clips --out explanations.jsonl
+    textmsa explain my_clips --out explanations.jsonl --explainer chat_endpoint --explainer-options.model MODEL
     """
     source = Path(source)
     if source.is_dir():

@@ -124,6 +124,11 @@ def explain_report(
         Whose word pieces are counted: "minilm", a folder, or a hub's id.
     max_text_length
         Word pieces that the network reads of each text.
+
+    Examples
+    --------
+    textmsa explain-report explanations.jsonl
+    textmsa explain-report explanations.jsonl --data store --out page.html
     """
     file = Path(file)
     told = read_told(file, data)

@@ -35,7 +35,7 @@ def train(
     Parameters
     ----------
     recipe
-        A YAML file, or the name of one that comes with the package: demo, mosi, mosei, sims, simsv2.
+        A YAML file, or the name of one that comes with the package.
     data
         The store that `textmsa prepare` made.
     out
@@ -48,6 +48,12 @@ def train(
         Several seeds, as in 1111,1112,1113, instead of the recipe's: one network for each, whose mean score is the
         run's. The first seed chooses among the alignment queries that the recipe tries. A run folder that holds some
         of them gets the others.
+
+    Examples
+    --------
+    textmsa train demo --data store --out run
+    textmsa train my.yaml --data store --out run --seeds 1111,1112,1113
+    textmsa train demo --data store --out run --model.num_experts 8 --inputs.modalities text,audio
     """
     check_recipe(recipe)
     store = Store.open(data)

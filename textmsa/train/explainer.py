@@ -120,6 +120,10 @@ def finetune_explainer(
         Keep them in 4 bits; needs the package bitsandbytes and a GPU.
     gradient_checkpointing
         Less memory, more time.
+
+    Examples
+    --------
+    textmsa finetune-explainer --data described.csv --clips my_clips --model MODEL --out adapter
     """
     given = {name: value for name, value in locals().items() if name not in ("out", "device")}
     _check(given)
