@@ -12,12 +12,12 @@ import tiny_checkpoints as tiny
 import torch
 from small_corpora import write_clip
 
-from textmsa.errors import UserError
+from textmsa.errors import AnswerError, UserError
 from textmsa.explain.language_models.causal_lm import CausalLm
 from textmsa.explain.language_models.loading import fingerprint
 from textmsa.explain.language_models.local_model import IGNORED
 from textmsa.explain.language_models.patches import PatchRules, fit_size, patches
-from textmsa.explain.language_models.question import AnswerError, Question, Turn
+from textmsa.explain.language_models.question import Question, Turn
 from textmsa.explain.language_models.qwen_omni import QwenOmni
 from textmsa.explain.language_models.videollama3 import VideoLlama3
 from textmsa.explain.staged import VideoLlama3Explainer

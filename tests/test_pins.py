@@ -2,14 +2,13 @@
 
 losses.csv       the loss of every training step of two packaged recipes, made small, and every validation MAE
 predictions.csv  what `textmsa evaluate` writes of one of these runs, byte for byte
-help/            `--help` of every command
 names.txt        exported names, keys of the seams, commands
 imports.txt      import lines that others may have written; kept by hand, a line is only ever added
 
 The numbers are those of the processor and the torch in machine.json. There text and digits must be the same; on others
 ids, labels and headers must be, and numbers within 1e-3, since processors round differently (by 3e-6 at most here with
-torch's and MKL's plainest kernels, ATEN_CPU_CAPABILITY=default MKL_CBWR=COMPATIBLE). The help is that of Python 3.11
-and of the jsonargparse in constraints.txt.
+torch's and MKL's plainest kernels, ATEN_CPU_CAPABILITY=default MKL_CBWR=COMPATIBLE). `--help` of every
+command is pinned as docs/commands.md, which tests/test_cli.py compares.
 
 A file that no longer agrees tells of a change that a user sees. Where the change is meant (a new option, a new export,
 a mend of the network), write the files anew, look at `git diff tests/pins` and commit them with the change that made
@@ -256,22 +255,6 @@ def test_predictions_of_a_run_of_two_seeds(runs, store):
 
 
 # Help and names.
-
-
-@pytest.mark.parametrize("command", ["", *COMMANDS])
-def test_help(command, monkeypatch, capsys):
-    monkeypatch.setenv("COLUMNS", "120")
-    if command:
-        with pytest.raises(SystemExit) as end:
-            main([command, "--help"])
-        assert end.value.code in (0, None)
-    else:
-        assert main(["--help"]) == 0
-    hold(PINS / "help" / f"{command or 'textmsa'}.txt", capsys.readouterr().out)
-
-
-def test_no_help_is_left_of_a_command_that_is_gone():
-    assert {path.stem for path in (PINS / "help").iterdir()} == {"textmsa", *COMMANDS}
 
 
 def test_exported_names():

@@ -10,10 +10,9 @@ from chat_server import ChatServer, words_of
 from small_corpora import write_corpus
 
 from textmsa import metrics
-from textmsa.errors import UserError
+from textmsa.errors import AnswerError, UserError
 from textmsa.evaluate.zero_shot import zero_shot
 from textmsa.explain.answers import read_score
-from textmsa.explain.language_models.question import AnswerError
 from textmsa.prepare.command import prepare
 
 PARTS: dict[str, Any] = {"audio": "outside_parts:Loudness", "video": "outside_parts:Brightness"}

@@ -1,7 +1,6 @@
 """Everything at once: render the known-answer corpus, prepare, train, evaluate, report."""
 
 import json
-import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from typing import Any
 from textmsa.errors import UserError
 from textmsa.runtime.atomic import write_text
 from textmsa.runtime.progress import duration
+from textmsa.runtime.versions import commit
 
 STAGES = "stages.json"
 NETWORKS = 3  # seeds trained: with a few hundred clips one network's score depends much on its seed
@@ -65,7 +65,7 @@ def demo(*, out: Path = Path("runs/demo"), clips: int = 600, seed: int = 0, work
     summary = {
         "clips": clips,
         "seeds": seeds,
-        "commit": _commit(),
+        "commit": commit(),
         "test": evaluation.test,
         "test_by_seed": evaluation.by_seed,
         "baselines": evaluation.baselines,
@@ -97,10 +97,3 @@ class _Clock:
             self.seconds[stage] = round(self.seconds.get(stage, 0.0) + spent, 2)
             if self.path.parent.is_dir():
                 write_text(self.path, json.dumps(self.seconds, indent=2) + "\n")
-
-
-def _commit() -> str | None:
-    """The commit of this checkout; None where the package is not in one."""
-    here = Path(__file__).parent
-    found = subprocess.run(["git", "rev-parse", "HEAD"], cwd=here, capture_output=True, text=True, check=False)
-    return found.stdout.strip() or None

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from textmsa.errors import UserError
+from textmsa.runtime.cache_folder import cache_folder
 
 REQUIREMENT = "vaderSentiment==3.3.2"
 ARCHIVE = "vaderSentiment-3.3.2.tar.gz"
@@ -25,7 +26,6 @@ SHORTEST, LONGEST = 6, 14  # words
 SENTENCES = 2949
 RATING_TO_SCORE = 0.75
 """Ratings lie in [-4, 4], scores in [-3, 3]."""
-CACHE_VARIABLE = "TEXTMSA_CACHE"
 FETCH_SECONDS = 300
 
 
@@ -69,13 +69,6 @@ def _mended(snippet: str) -> str:
     with suppress(UnicodeError):  # raised where it was not encoded twice
         snippet = snippet.encode("latin-1").decode("utf-8")
     return " ".join(snippet.split())
-
-
-def cache_folder() -> Path:
-    """$TEXTMSA_CACHE, else `textmsa` in $XDG_CACHE_HOME or `~/.cache`."""
-    if os.environ.get(CACHE_VARIABLE):
-        return Path(os.environ[CACHE_VARIABLE])
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "textmsa"
 
 
 def _archive() -> bytes:

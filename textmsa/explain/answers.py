@@ -6,7 +6,8 @@ import re
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from textmsa.explain.language_models.question import Answer, AnswerError
+from textmsa.errors import AnswerError
+from textmsa.explain.language_models.question import Answer
 
 T = TypeVar("T")
 Read = Callable[[str], T]

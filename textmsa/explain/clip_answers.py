@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from textmsa.errors import UnreadableClip
+from textmsa.errors import AnswerError, UnreadableClip
 from textmsa.explain.answers import (
     THOUGHT,
     Read,
@@ -21,7 +21,7 @@ from textmsa.explain.answers import (
     read_translation,
     usable,
 )
-from textmsa.explain.language_models.question import AnswerError, LanguageModel, Question, Turn
+from textmsa.explain.language_models.question import LanguageModel, Question, Turn
 from textmsa.explain.measured.facts import SEMITONES
 from textmsa.explain.measured.phrases import LOUDNESS, MELODY, PAUSES, PITCH, RATE
 from textmsa.explain.prompts import Language, prompt

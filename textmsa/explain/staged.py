@@ -16,7 +16,7 @@ from textmsa.explain.language_models.build import build_model
 from textmsa.explain.measured.checks import check
 from textmsa.explain.measured.explainer import MeasuredExplainer
 from textmsa.explain.prompts import LANGUAGES, Language, prompts_hash
-from textmsa.runtime.cache_folder import default_cache
+from textmsa.runtime.cache_folder import cache_folder
 from textmsa.types import Explanation, Observation
 
 REFINER = "refiner_"
@@ -78,7 +78,7 @@ class StagedExplainer:
         self.language, self.fps, self.max_frames = language, fps, max_frames
         self.translate = translate
         self.measured = MeasuredExplainer(statistics) if statistics is not None else None
-        self.cache = AnswerCache(Path(cache) if cache else default_cache())
+        self.cache = AnswerCache(Path(cache) if cache else cache_folder())
         self.concurrency = self.model.concurrency
 
     @classmethod

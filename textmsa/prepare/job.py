@@ -16,7 +16,7 @@ from typing import Any
 
 from textmsa import seams
 from textmsa.corpora import Corpus
-from textmsa.errors import UserError
+from textmsa.errors import UserError, WorkerDied
 from textmsa.explain import explain_each
 from textmsa.features.statistics import Statistics, modality_statistics
 from textmsa.prepare.one_clip import with_translation
@@ -25,8 +25,8 @@ from textmsa.prepare.work_folder import Failure, Observations, WorkFolder
 from textmsa.prepare.worker import ObservationTask, work_on
 from textmsa.runtime.atomic import UNFINISHED, write_text
 from textmsa.runtime.progress import track
-from textmsa.runtime.versions import package_versions
-from textmsa.runtime.workers import Crew, WorkerDied
+from textmsa.runtime.versions import PREPARING, package_versions
+from textmsa.runtime.workers import Crew
 from textmsa.store.manifest import MANIFEST, Manifest
 from textmsa.store.preparation import STATISTICS, Preparation
 from textmsa.store.reading import Store
@@ -232,7 +232,7 @@ class Job:
             video=self.preparation.video,
             explainer=self.preparation.explainer,
             statistics_sha256=statistics.sha256,
-            packages=package_versions(),
+            packages=package_versions(PREPARING),
             created=datetime.now(UTC).isoformat(timespec="seconds"),
             data=f"data-{previous + 1:04d}",
         )

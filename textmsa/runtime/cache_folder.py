@@ -3,9 +3,11 @@
 import os
 from pathlib import Path
 
+CACHE_VARIABLE = "TEXTMSA_CACHE"
 
-def default_cache() -> Path:
-    """`$TEXTMSA_CACHE`, else textmsa in the user's cache folder."""
-    if given := os.environ.get("TEXTMSA_CACHE"):
+
+def cache_folder() -> Path:
+    """`$TEXTMSA_CACHE`, else `textmsa` in `$XDG_CACHE_HOME` or `~/.cache`."""
+    if given := os.environ.get(CACHE_VARIABLE):
         return Path(given)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "textmsa"

@@ -14,15 +14,11 @@ from contextlib import contextmanager
 from multiprocessing import connection, get_context, parent_process
 from typing import Generic, TypeVar
 
-from textmsa.errors import UserError
+from textmsa.errors import UserError, WorkerDied
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
-
-
-class WorkerDied(Exception):
-    """A worker process was killed or crashed on a task, twice; the message says so."""
 
 
 class Crew(Generic[Task, Result]):

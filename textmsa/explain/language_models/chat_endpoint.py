@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 
 import numpy as np
 
-from textmsa.errors import UserError
+from textmsa.errors import AnswerError, UserError
 from textmsa.explain.language_models.minute_limit import MinuteLimit
-from textmsa.explain.language_models.question import Answer, AnswerError, Picture, Question, Turn
+from textmsa.explain.language_models.question import Answer, Picture, Question, Turn
 from textmsa.types import FloatArray
 
 KEYS = ("TEXTMSA_API_KEY", "OPENAI_API_KEY")

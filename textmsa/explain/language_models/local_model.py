@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from textmsa.errors import UserError
+from textmsa.errors import AnswerError, UserError
 from textmsa.explain.language_models.loading import fingerprint, load_adapter, load_config, load_network, load_tokenizer
-from textmsa.explain.language_models.question import Answer, AnswerError, Question, Turn
+from textmsa.explain.language_models.question import Answer, Question, Turn
 
 if TYPE_CHECKING:
     import torch

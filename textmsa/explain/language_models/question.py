@@ -14,10 +14,6 @@ from textmsa.types import FloatArray
 Picture = npt.NDArray[np.uint8]
 
 
-class AnswerError(Exception):
-    """A question got no usable answer; the message is the reason that is recorded with the clip."""
-
-
 @dataclass(frozen=True)
 class Question:
     """What a model is asked. There is no place in it for a label, an id or a file's name."""
