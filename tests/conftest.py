@@ -1,6 +1,8 @@
 """What several test files need: few threads, and the folder of fixtures that may be absent."""
 
+import json
 import os
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import pytest
@@ -18,3 +20,37 @@ def shared() -> Path:
     if not SHARED.is_dir():
         pytest.skip("the folder of shared fixtures is not beside this checkout")
     return SHARED
+
+
+@dataclass(frozen=True)
+class TinyRun:
+    """A run trained in a second on real, tiny clips by outside parts."""
+
+    path: Path
+    store: Path
+    corpus: Path
+    recipe: Path
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory) -> TinyRun:
+    import yaml
+    from network_fixtures import save_tiny_encoder, small_recipe
+    from small_corpora import write_corpus
+
+    from textmsa.prepare import prepare
+    from textmsa.train import train
+
+    folder = tmp_path_factory.mktemp("tiny")
+    write_corpus(folder / "corpus", 15)
+    parts = {
+        "audio": "outside_parts:Loudness",
+        "video": "outside_parts:Brightness",
+        "explainer": "outside_parts:Quoting",
+    }
+    prepare(folder / "corpus", out=folder / "store", workers=1, **parts)
+    recipe = small_recipe(save_tiny_encoder(folder / "encoder"))
+    plain = json.loads(json.dumps(asdict(recipe)))
+    (folder / "recipe.yaml").write_text(yaml.safe_dump(plain))
+    train(recipe, data=folder / "store", out=folder / "run", device="cpu")
+    return TinyRun(folder / "run", folder / "store", folder / "corpus", folder / "recipe.yaml")
