@@ -1,6 +1,7 @@
-"""What several test files need: few threads, and the folder of fixtures that may be absent."""
+"""What several test files need: few threads, the folder of fixtures that may be absent; and what was skipped, told."""
 
 import os
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -16,5 +17,20 @@ SHARED = Path(__file__).parents[2] / "shared"
 @pytest.fixture(scope="session")
 def shared() -> Path:
     if not SHARED.is_dir():
-        pytest.skip("the folder of shared fixtures is not beside this checkout")
+        pytest.skip("the folder ../shared of outside fixtures is not beside this checkout")
     return SHARED
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Which tests were skipped, by reason."""
+    names = defaultdict(list)
+    for report in terminalreporter.stats.get("skipped", []):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        names[reason.removeprefix("Skipped: ")].append(report.nodeid)
+    if not names:
+        return
+    terminalreporter.section(f"{sum(map(len, names.values()))} tests skipped", yellow=True)
+    for reason, skipped in sorted(names.items()):
+        terminalreporter.line(f"{reason}:")
+        for name in sorted(skipped):
+            terminalreporter.line(f"    {name}")

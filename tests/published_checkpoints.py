@@ -43,8 +43,8 @@ def published_shapes(sizes: Sizes) -> dict[str, tuple[int, ...]]:
         length = sizes.steps if stream in ("audio", "video") else sizes.pieces
         shapes |= _linear(linear, inputs.get(stream, sizes.text), d)
         shapes |= {f"{encoder}.pos_embedding": (1, 1 + length, d), f"{encoder}.extra_token": (1, 1, d)}
-        for layer in range(sizes.stream_layers):
-            shapes |= _block(f"{encoder}.encoder.layers.{layer}", sizes)
+        for number in range(sizes.stream_layers):
+            shapes |= _block(f"{encoder}.encoder.layers.{number}", sizes)
     for theirs in THEIR_MODALITY.values():
         fusion, part = f"corss_fusion_{theirs}", f"cross_align_a_v.{theirs}"
         shapes |= {
@@ -127,10 +127,10 @@ def write_checkpoint(folder: Path, sizes: Sizes, seed: int = 0) -> tuple[Path, P
     return folder / "checkpoint.pth", folder / "config.json"
 
 
-def random_inputs(sizes: Sizes, clips: int, seed: int = 0) -> dict[str, npt.NDArray[np.float32]]:
+def random_inputs(sizes: Sizes, clips: int, seed: int = 0) -> dict[str, Any]:
     """Arrays in the schema of the published data: padded texts, padded features, a value that is not finite."""
     rng = np.random.default_rng(seed)
-    arrays: dict[str, npt.NDArray[np.float32]] = {}
+    arrays: dict[str, Any] = {}
     for name in ("text", "audio_explanation", "video_explanation"):
         mask_NL = np.arange(sizes.pieces) < rng.integers(1, sizes.pieces + 1, (clips, 1))
         ids_NL = rng.integers(1, VOCABULARY, (clips, sizes.pieces)) * mask_NL

@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pytest
 import torch
 from plain_network import Ints, PlainNetwork
@@ -28,7 +27,7 @@ CONFIGURATIONS = {
     "four_heads": Sizes(heads=4, taps=3, mlp=8),
     "text_longer_than_time": Sizes(pieces=12, steps=3),
 }
-Arrays = dict[str, npt.NDArray[Any]]
+Arrays = dict[str, Any]
 
 
 def streams_of(state: dict[str, Tensor], config: BertConfig, arrays: Arrays) -> Arrays:
