@@ -137,6 +137,7 @@ def broken(folder: Path, tmp_path: Path, change) -> Path:
     return tmp_path / "broken.pth"
 
 
+@pytest.mark.parametrize("folder", ["made", "sims2"], indirect=True)
 @pytest.mark.parametrize(
     ("change", "named"),
     [
