@@ -1,7 +1,8 @@
-"""What several test files need: few threads, and the folder of fixtures that may be absent."""
+"""What several test files need: few threads, the folder of fixtures that may be absent; and what was skipped, told."""
 
 import json
 import os
+from collections import defaultdict
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -18,7 +19,7 @@ SHARED = Path(__file__).parents[2] / "shared"
 @pytest.fixture(scope="session")
 def shared() -> Path:
     if not SHARED.is_dir():
-        pytest.skip("the folder of shared fixtures is not beside this checkout")
+        pytest.skip("the folder ../shared of outside fixtures is not beside this checkout")
     return SHARED
 
 
@@ -48,9 +49,24 @@ def tiny_run(tmp_path_factory) -> TinyRun:
         "video": "outside_parts:Brightness",
         "explainer": "outside_parts:Quoting",
     }
-    prepare(folder / "corpus", out=folder / "store", workers=1, **parts)
+    prepare(folder / "corpus", out=folder / "store", workers=1, **parts)  # type: ignore[arg-type]
     recipe = small_recipe(save_tiny_encoder(folder / "encoder"))
     plain = json.loads(json.dumps(asdict(recipe)))
     (folder / "recipe.yaml").write_text(yaml.safe_dump(plain))
     train(recipe, data=folder / "store", out=folder / "run", device="cpu")
     return TinyRun(folder / "run", folder / "store", folder / "corpus", folder / "recipe.yaml")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Which tests were skipped, by reason."""
+    names = defaultdict(list)
+    for report in terminalreporter.stats.get("skipped", []):
+        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else str(report.longrepr)
+        names[reason.removeprefix("Skipped: ")].append(report.nodeid)
+    if not names:
+        return
+    terminalreporter.section(f"{sum(map(len, names.values()))} tests skipped", yellow=True)
+    for reason, skipped in sorted(names.items()):
+        terminalreporter.line(f"{reason}:")
+        for name in sorted(skipped):
+            terminalreporter.line(f"    {name}")

@@ -1,4 +1,4 @@
-"""The package from outside: what it exports, what its pages say of errors and environment variables, README's Python."""
+"""The package from outside: what it exports, what the docs say of errors and variables, README's Python."""
 
 import ast
 import inspect
@@ -41,7 +41,7 @@ def test_packages_named_for_a_function_are_called_like_it():
     for package, function in ((textmsa.prepare, prepare), (textmsa.train, train), (textmsa.evaluate, evaluate)):
         assert getattr(package, function.__name__) is function
         with pytest.raises(TypeError, match="missing"):
-            package()
+            package()  # type: ignore[operator]
 
 
 def test_an_unknown_name_is_an_attribute_error():
@@ -109,7 +109,7 @@ def test_readmes_python_runs(tiny_run, tmp_path, monkeypatch, capsys):
 
 
 def test_the_whole_way_in_python_runs(tiny_run, tmp_path, monkeypatch, capsys):
-    """docs/python-api.md's way from a folder to a table, with the small recipe and cheap extractors in place of its own."""
+    """docs/python-api.md's way from a folder to a table, with a small recipe and cheap extractors."""
     monkeypatch.chdir(tmp_path)
     block = next(block for block in python_blocks(ROOT / "docs/python-api.md") if "textmsa.prepare" in block)
     options = ', audio="outside_parts:Loudness", video="outside_parts:Brightness", explainer="outside_parts:Quoting"'
