@@ -53,7 +53,7 @@ def observations() -> st.SearchStrategy[Observation]:
     )
 
 
-@settings(max_examples=150, deadline=None, derandomize=True, database=None)
+@settings(max_examples=300, deadline=None, derandomize=True, database=None)
 @given(observations())
 def test_facts_are_finite_whatever_was_observed(observation: Observation) -> None:
     with warnings.catch_warnings():
