@@ -53,6 +53,7 @@ class StagedExplainer:
     name: ClassVar[str]
     version: ClassVar[str] = f"2.{prompts_hash()}"
     needs_statistics: ClassVar[bool] = True
+    passing_options: ClassVar[tuple[str, ...]] = ("cache",)
 
     def __init__(
         self,
@@ -191,3 +192,10 @@ class QwenOmniExplainer(StagedExplainer):
 
     name = "qwen_omni"
     passing_options = ("cache", "batch", "device")
+
+
+class EchoExplainer(StagedExplainer):
+    """Explanations by the `Echo`: rules, for trying everything without a model."""
+
+    name = "echo"
+    passing_options = ("cache", "delay")
