@@ -18,8 +18,9 @@ class Explainer(Protocol):
     A class may have more: `Concurrent`, `WithPassingOptions`, `ScoringExplainer`, `ChecksClips`.
     """
 
-    name: str
-    version: str
+    name: ClassVar[str]
+    version: ClassVar[str]
+    """Known without building one: a store remembers it."""
     needs_statistics: ClassVar[bool]
 
     @staticmethod
