@@ -1,10 +1,6 @@
 """Explanations by language models: stages, trust, cache, failures; against a real server with faults on demand."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
 import time
 from dataclasses import fields, replace
 from pathlib import Path
@@ -15,18 +11,15 @@ import pytest
 from chat_server import ChatServer, words_of
 from small_corpora import write_clip, write_corpus, write_table
 
-from textmsa.errors import UserError
-from textmsa.explain.clip_answers import spread, voice_facts
-from textmsa.explain.emer import emer_parts
+from textmsa.errors import AnswerError, UserError
+from textmsa.explain.clip_answers import spread
 from textmsa.explain.language_models.chat_endpoint import ChatEndpoint
 from textmsa.explain.language_models.minute_limit import MinuteLimit
 from textmsa.explain.language_models.question import Question
 from textmsa.explain.measured.checks import check
-from textmsa.explain.precomputed import PrecomputedExplainer
+from textmsa.explain.measured.voice_facts import voice_facts
 from textmsa.explain.staged import ChatEndpointExplainer
-from textmsa.prepare.command import prepare
 from textmsa.prepare.explain import explain
-from textmsa.store.reading import Store
 from textmsa.types import Explanation, FeatureSequence, Observation
 
 TESTS = Path(__file__).parent
@@ -248,6 +241,37 @@ def test_answers_are_kept_by_content_and_prompt(clip, tmp_path):
         assert len(server.requests) == 10  # the words' clue and the conclusion
 
 
+def test_a_kept_answer_that_todays_limits_refuse_is_asked_for_again(clip, monkeypatch):
+    with ChatServer() as server:
+        explainer = ChatEndpointExplainer(None, **options(server))
+        first = explainer.explain(observation(clip))
+        key, document = explainer.asking.cache._database.execute("SELECT * FROM answers LIMIT 1").fetchone()
+        kept = json.loads(document)
+        assert kept["text"] == first.video
+        for text in ("a word too many " * 100, "", "I'm sorry, I can't help with that."):  # as other limits allowed
+            changed = json.dumps(kept | {"text": text})
+            explainer.asking.cache._database.execute("UPDATE answers SET document = ? WHERE key = ?", (changed, key))
+            before = len(server.requests)
+            again = explainer.explain(observation(clip))
+            assert len(server.requests) == before + 1
+            assert replace(again, provenance={}) == replace(first, provenance={})
+            cached = {stage: record["cached"] for stage, record in again.provenance["stages"].items()}
+            assert cached == {"video": False, "audio": True, "text": True, "refine": True}
+        explainer.explain(observation(clip))
+        assert len(server.requests) == before + 1  # replaced, once
+
+
+def test_an_error_without_words_is_told_by_its_kind(clip, monkeypatch):
+    def say_nothing(*_):
+        raise AnswerError
+
+    with ChatServer() as server:
+        explainer = ChatEndpointExplainer(None, **options(server))
+        monkeypatch.setattr(explainer.asking.model, "ask", say_nothing)
+        told = explainer.explain(observation(clip))
+    assert told.provenance["failed"] == "video: AnswerError; audio: AnswerError; text: AnswerError"
+
+
 def test_a_refiner_of_its_own_concludes(clip):
     with ChatServer() as describing, ChatServer() as refining:
         more = {"refiner": "chat_endpoint", "refiner_model": "wise", "refiner_base_url": refining.url}
@@ -334,87 +358,6 @@ def test_frames_are_spread_over_the_clip():
     assert spread(100, 4) == [12, 37, 62, 87]
 
 
-def test_explanations_are_read_back(tmp_path):
-    write_corpus(tmp_path / "corpus", 5)
-    with ChatServer() as server:
-        explain(
-            tmp_path / "corpus",
-            explainer="chat_endpoint",
-            explainer_options=options(server),
-            out=tmp_path / "e.jsonl",
-            **PARTS,
-        )
-    prepare(
-        tmp_path / "corpus", out=tmp_path / "store", explainer="precomputed", explanations=tmp_path / "e.jsonl", **PARTS
-    )
-    given = [json.loads(line) for line in (tmp_path / "e.jsonl").read_text().splitlines()]
-    assert len(given) == 5
-    for sample, document in zip(Store.open(tmp_path / "store"), given, strict=True):
-        assert sample.clip.id == document["id"]
-        assert sample.explanation.video == document["video"]
-        assert sample.explanation.provenance == document["provenance"]
-
-
-def test_clips_without_an_explanation_are_failures(tmp_path):
-    write_corpus(tmp_path / "corpus", 5)
-    (tmp_path / "e.jsonl").write_text(json.dumps({"id": "000$_$1", "audio": "In the audio, joy."}) + "\n")
-    result = prepare(
-        tmp_path / "corpus", out=tmp_path / "store", explainer="precomputed", explanations=tmp_path / "e.jsonl", **PARTS
-    )
-    assert result.unexplained == 4
-    assert "e.jsonl has no explanation of this clip" in (tmp_path / "store" / "failures.csv").read_text()
-    (tmp_path / "e.jsonl").write_text(json.dumps({"id": "000$_$1", "audio": "In the audio, rage."}) + "\n")
-    with pytest.raises(UserError, match="was made otherwise"):
-        prepare(
-            tmp_path / "corpus",
-            out=tmp_path / "store",
-            explainer="precomputed",
-            explanations=tmp_path / "e.jsonl",
-            **PARTS,
-        )
-
-
-def test_emer_fine_is_read_in_its_paragraphs(tmp_path):
-    english = (
-        "In the video, a man frowns. He looks away. In the audio, his voice is low. In the text, the subtitle reads: "
-        '"No." It is a refusal. Therefore, he is upset.'
-    )
-    parts = emer_parts(english)
-    assert parts["video"] == "In the video, a man frowns. He looks away."
-    assert parts["audio"] == "In the audio, his voice is low."
-    assert parts["text"] == 'In the text, the subtitle reads: "No." It is a refusal.'
-    assert parts["summary"] == "Therefore, he is upset."
-    assert parts["reason"] == english
-    table = tmp_path / "emer.csv"
-    chinese = "视频中，他皱眉。音频中，声音低沉。因此，他不高兴。"
-    quoted = english.replace('"', '""')
-    table.write_text(f'name,chinese,english\nsample_1.mp4,{chinese},"{quoted}"\n')
-    clip = tmp_path / "x" / "sample_1.mp4"
-    told = PrecomputedExplainer(str(table)).explain(observation(clip))
-    assert (told.audio, told.reason) == ("In the audio, his voice is low.", english)
-    told = PrecomputedExplainer(str(table), language="zh").explain(observation(clip))
-    assert (told.video, told.audio, told.summary) == ("视频中，他皱眉。", "音频中，声音低沉。", "因此，他不高兴。")
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "message"),
-    [
-        ("e.jsonl", "{", "line 1: not JSON"),
-        ("e.jsonl", "[]", "needs an 'id'"),
-        ("e.jsonl", '{"id": "a"}', "none of audio"),
-        ("e.jsonl", '{"id": "a", "audio": 1}', "must be text"),
-        ("e.jsonl", '{"id": "a", "audio": "b"}\n{"id": "a", "audio": "b"}', "second explanation of 'a'"),
-        ("e.jsonl", "\n", "holds no explanation"),
-        ("e.csv", "name,english2\na,b\n", "columns name, english, chinese"),
-    ],
-)
-def test_bad_files_of_explanations_are_one_line(tmp_path, name, content, message):
-    (tmp_path / name).write_text(content)
-    with pytest.raises(UserError, match=message) as error:
-        PrecomputedExplainer(str(tmp_path / name))
-    assert "\n" not in str(error.value)
-
-
 def test_one_clip_can_be_explained_with_and_without_others_to_compare_with(clip, tmp_path, capsys):
     with ChatServer() as server:
         result = explain(clip, explainer="chat_endpoint", explainer_options=options(server), text="Fine", **PARTS)
@@ -438,61 +381,3 @@ def test_one_clip_can_be_explained_with_and_without_others_to_compare_with(clip,
             out=tmp_path / "one.jsonl",
         )
     assert json.loads((tmp_path / "one.jsonl").read_text())["provenance"]["checks"] == []
-
-
-@pytest.mark.slow
-def test_five_hundred_clips_with_faults_and_two_kills(tmp_path):
-    """20 % faults, 16 at a time, killed twice: one record a clip, nothing paid twice but what was on its way."""
-    clips, at_once = 500, 16
-    write_corpus(tmp_path / "corpus", clips)
-    # A good answer that a busy machine brings too late would count as paid twice: hence the long wait.
-    with ChatServer(rate=0.2, seconds=0.05, slow=5.0) as server:
-        given = options(server, concurrency=at_once, retries=6, timeout=4.0)
-        command = [
-            sys.executable,
-            "-m",
-            "textmsa",
-            "explain",
-            str(tmp_path / "corpus"),
-            "--out",
-            str(tmp_path / "e.jsonl"),
-        ]
-        command += ["--explainer", "chat_endpoint", "--audio", PARTS["audio"], "--video", PARTS["video"]]
-        command += [word for key, value in given.items() for word in (f"--explainer-options.{key}", str(value))]
-        for wanted in (300, 900):
-            process = subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL)
-            while sum(server.answered.values()) < wanted:
-                assert process.poll() is None
-                time.sleep(0.02)
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            assert not (tmp_path / "e.jsonl").exists()
-        done = subprocess.run(command, check=False, capture_output=True, text=True)
-        paid_twice = sum(count - 1 for count in server.answered.values() if count > 1)
-        asked_before = len(server.requests)
-        records = [json.loads(line) for line in (tmp_path / "e.jsonl").read_text().splitlines()]
-        failed = [record for record in records if "failed" in record["provenance"]]
-        again = subprocess.run(command, check=False, capture_output=True, text=True)
-        assert sum(count - 1 for count in server.answered.values() if count > 1) == paid_twice
-        asked_again = len(server.requests) - asked_before
-        most_together = server.most_together
-        kinds = dict(server.given)
-    print(
-        f"{kinds}; paid twice {paid_twice}; failed {len(failed)}; asked again {asked_again}; together {most_together}"
-    )
-    assert len(records) == len({record["id"] for record in records}) == clips
-    assert set(kinds) == {"none", "429", "500", "slow", "cut", "garbage", "refusal", "wrong", "empty", "length"}
-    assert paid_twice <= 2 * at_once
-    assert most_together <= at_once + sum(kinds[k] for k in ("slow",))  # a slow answer outlives its question
-    assert done.returncode == (1 if failed else 0), done.stderr
-    assert failed
-    assert all(record["provenance"]["failed"] for record in failed)
-    table = (tmp_path / "e.store" / "failures.csv").read_text()
-    assert again.returncode in (0, 1)
-    assert asked_again <= 12 * len(failed) * 2
-    for record in records:
-        parts = [record[name] for name in ("video", "text", "summary", "reason")]
-        assert all(parts) or "failed" in record["provenance"]
-    assert table.count("explanation") == sum(
-        "failed" in json.loads(line)["provenance"] for line in (tmp_path / "e.jsonl").read_text().splitlines()
-    )
