@@ -52,11 +52,17 @@ class OpenfaceVideo:
     version = "1"
     names: tuple[str, ...] = NAMES
 
+    @staticmethod
+    def sources(path: Path) -> tuple[Path, ...]:
+        """The table beside a clip, where there is one."""
+        table = table_of(path)
+        return (table,) if table.is_file() else ()
+
     def extract(self, media: Media) -> FeatureSequence:
         """Features at the frames' times. Raises MissingModality where no frame shows a face."""
         if "video" in media.missing:
             raise MissingModality(media.missing["video"])
-        table = media.path.with_suffix(".csv")
+        table = table_of(media.path)
         if table.is_file():
             return read_table(table)
         program = os.environ.get(PROGRAM)
@@ -66,6 +72,11 @@ class OpenfaceVideo:
                 f"or name the program in the environment variable {PROGRAM}"
             )
         return run_openface(Path(program), media.path)
+
+
+def table_of(clip: Path) -> Path:
+    """Where a clip's table lies."""
+    return clip.with_suffix(".csv")
 
 
 def run_openface(program: Path, clip: Path) -> FeatureSequence:
