@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from textmsa.errors import UserError, reason_of
+from textmsa.errors import UserError, first_line, reason_of
 
 FORMAT_VERSION = 1
 """Of every JSON file of a store and of a run's preparation."""
@@ -42,28 +42,6 @@ def json_text(document: dict[str, Any]) -> str:
     return json.dumps(stamped, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object without its format version.
-
-    Raises UserError where the file is absent, damaged or of another format.
-    """
-    try:
-        document = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise UserError(f"{path}: no such file; {REMEDY}") from None
-    except ValueError as error:
-        raise UserError(f"{path}: damaged ({error}); {REMEDY}") from error
-    if not isinstance(document, dict):
-        raise UserError(f"{path}: damaged (not a JSON object); {REMEDY}")
-    written = document.pop("format", None)
-    if written != FORMAT_VERSION:
-        raise UserError(
-            f"{path}: has format {written}, this textmsa reads {FORMAT_VERSION}; use the textmsa that made it, or "
-            f"{REMEDY}"
-        )
-    return document
-
-
 @contextmanager
 def understood(path: Path) -> Iterator[None]:
     """Around code that takes a file's content apart: what does not fit becomes a UserError of one line."""
@@ -71,3 +49,32 @@ def understood(path: Path) -> Iterator[None]:
         yield
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         raise UserError(f"{path}: damaged ({reason_of(error)}); {REMEDY}") from error
+
+
+def read_json(path: Path, *, remedy: str = REMEDY, unstamped: bool = False) -> dict[str, Any]:
+    """A JSON object without its format version.
+
+    Parameters
+    ----------
+    remedy
+        What to do about a file that cannot be used, for messages.
+    unstamped
+        Whether a file without a format version is of this one: such were written once.
+
+    Raises UserError where the file is absent, damaged or of another format.
+    """
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise UserError(f"{path}: no such file; {remedy}") from None
+    except ValueError as error:
+        raise UserError(f"{path}: damaged ({first_line(error)}); {remedy}") from error
+    if not isinstance(document, dict):
+        raise UserError(f"{path}: damaged (not a JSON object); {remedy}")
+    written = document.pop("format", FORMAT_VERSION if unstamped else None)
+    if written != FORMAT_VERSION:
+        raise UserError(
+            f"{path}: has format {written}, this textmsa reads {FORMAT_VERSION}; use the textmsa that made it, or "
+            f"{remedy}"
+        )
+    return document
