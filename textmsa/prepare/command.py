@@ -8,7 +8,7 @@ from typing import Any
 from textmsa import seams
 from textmsa.corpora import read_corpus
 from textmsa.errors import UserError
-from textmsa.explain.emer import read_bytes
+from textmsa.explain import can_score
 from textmsa.prepare.job import Job
 from textmsa.prepare.parts import (
     AUDIO,
@@ -20,6 +20,7 @@ from textmsa.prepare.parts import (
     recorded_preparation,
 )
 from textmsa.prepare.result import PrepareResult
+from textmsa.runtime.atomic import read_bytes
 from textmsa.runtime.claim import Claim
 from textmsa.store.preparation import CONVERTED, PREPARATION, STATISTICS, Preparation
 
@@ -150,7 +151,7 @@ def explaining_options(
             "sha256": sha256(read_bytes(explanations)).hexdigest(),
         }
     if translate is not None:
-        if not hasattr(seams.load(seams.EXPLAINERS, explainer, what="explainer"), "score"):
+        if not can_score(seams.load(seams.EXPLAINERS, explainer, what="explainer")):
             raise UserError(f"--translate: explainer {explainer!r} has no language model; give another --explainer")
         options["translate"] = translate
     return options | ({"times": False} if no_times else {})

@@ -12,7 +12,7 @@ from typing import Any
 
 from textmsa.corpora import Corpus
 from textmsa.errors import WorkerDied
-from textmsa.explain import explain_each
+from textmsa.explain import check_clips, explain_each
 from textmsa.features.statistics import Statistics
 from textmsa.prepare.contents import Contents
 from textmsa.prepare.failures import EXPLANATION_STAGE, STATISTICS_STAGE, Failures
@@ -118,6 +118,7 @@ class Job:
         if not todo:
             return
         explainer = build_explainer(replace(self.preparation, statistics=contents.statistics), self.passing)
+        check_clips(explainer, [clip.path for clip in self.corpus.clips])
         waiting = ((c, replace(self.work.observation(c), transcript_en=c.transcript_en)) for c in todo)
         outcomes = explain_each(explainer, waiting)
         for clip, outcome in track(outcomes, total=len(clips), label="explaining", done=len(clips) - len(todo)):
