@@ -99,13 +99,13 @@ def test_frames_first_gives_the_arrays_of_the_reference_loader(shared, tmp_path,
         assert np.array_equal(batch.label_B.numpy()[:, None], expected[f"{split}/label"])
 
 
-def test_a_data_file_becomes_a_store(tmp_path, capsys):
+def test_a_data_file_becomes_a_store(tmp_path):
     result = convert(written(tmp_path, content()), out=tmp_path / "store")
     store = Store.open(tmp_path / "store")
     assert result.counts == SPLITS == store.manifest.counts
     assert result.not_finite == {"audio": 3, "video": 0}
     assert result.empty == {"audio": 0, "video": 3}
-    assert "audio: 3 features, 3 values not finite" in capsys.readouterr().out
+    assert "audio: 3 features, 3 values not finite" in result.text()
     assert store.manifest.score_range == (-3, 3)
     first, second, third, fourth = (store[i] for i in range(4))
     assert (first.clip.id, first.clip.split, first.clip.transcript) == ("train0$_$0", "train", "utterance 0 of train")

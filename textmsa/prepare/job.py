@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from textmsa import seams
 from textmsa.corpora import Corpus
 from textmsa.errors import WorkerDied
 from textmsa.explain import check_clips, explain_each
@@ -49,6 +50,7 @@ class Job:
 
     def run(self) -> PrepareResult:
         """All stages; what an earlier run has done is taken over."""
+        self.check_explainer()
         clips = self.observe()
         statistics = self.freeze_statistics(clips)
         contents = Contents(self.corpus, clips, self.work, statistics)
@@ -72,6 +74,13 @@ class Job:
             unlabelled=sum(manifest.unlabelled.values()),
             left_out=self.failures.count(STATISTICS_STAGE),
         )
+
+    def check_explainer(self) -> None:
+        """Build one that needs no statistics and let it look at the corpus, before hours are spent on measuring."""
+        class_ = seams.load(seams.EXPLAINERS, self.preparation.explainer.explainer, what="explainer")
+        if not class_.needs_statistics:
+            explainer = build_explainer(self.preparation, self.passing)
+            check_clips(explainer, [clip.path for clip in self.corpus.clips])
 
     def observe(self) -> list[Clip]:
         """Observe what is not observed yet; the clips that could be observed, in the corpus' order."""
