@@ -186,7 +186,7 @@ def test_speakers_differ_for_no_reason(plan: Plan) -> None:
 @pytest.fixture(scope="module")
 def corpus(sentences: list[Sentence], tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("demo") / "corpus"
-    assert render_corpus(out, clips=25, seed=5, workers=2) == RenderResult(out, 25, 25, 2)
+    assert render_corpus(out, clips=25, seed=5, workers=2) == RenderResult(out, 25, 25, 3)
     return out
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from textmsa import seams
-from textmsa.errors import UserError
+from textmsa.errors import UserError, first_line
 from textmsa.types import ID_SEPARATOR, SPLITS, Clip
 
 ScoreRange = tuple[float, float]
@@ -144,7 +144,7 @@ def _read_description(path: Path) -> dict[str, Any]:
     try:
         described = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, OSError) as error:
-        raise UserError(f"{path}: not JSON ({error}); mend or remove it") from error
+        raise UserError(f"{path}: not JSON ({first_line(error)}); mend or remove it") from error
     if not isinstance(described, dict):
         raise UserError(f'{path}: must hold a JSON object such as {{"score_range": [-3, 3]}}')
     return described
@@ -180,7 +180,7 @@ def _rows(table: Path) -> Iterator[_Row]:
     except UnicodeDecodeError as error:
         raise UserError(f"{table}: not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8") from error
     except csv.Error as error:
-        raise UserError(f"{table}: line {reader.line_num} is not CSV ({error}); mend its quotes") from error
+        raise UserError(f"{table}: line {reader.line_num} is not CSV ({first_line(error)}); mend its quotes") from error
 
 
 def _check_header(table: Path, header: list[str]) -> None:

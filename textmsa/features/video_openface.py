@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from textmsa.errors import MissingModality, UserError
+from textmsa.errors import MissingModality, UserError, first_line
 from textmsa.media import Media
 from textmsa.types import FeatureSequence
 
@@ -87,7 +87,7 @@ def run_openface(program: Path, clip: Path) -> FeatureSequence:
             done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
         except OSError as error:
             raise UserError(
-                f"{PROGRAM}={program}: cannot be run ({error}); name OpenFace's FeatureExtraction"
+                f"{PROGRAM}={program}: cannot be run ({first_line(error)}); name OpenFace's FeatureExtraction"
             ) from error
         tables = sorted(Path(folder).glob("*.csv"))
         if done.returncode or not tables:
