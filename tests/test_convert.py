@@ -138,13 +138,13 @@ def test_frames_first_gives_the_arrays_of_a_loader_as_described(tmp_path, steps)
         assert np.array_equal(stepped.values_BTF.numpy(), expected), name
 
 
-def test_a_data_file_becomes_a_store(tmp_path, capsys):
+def test_a_data_file_becomes_a_store(tmp_path):
     result = convert(written(tmp_path, content()), out=tmp_path / "store")
     store = Store.open(tmp_path / "store")
     assert result.counts == SPLITS == store.manifest.counts
     assert result.not_finite == {"audio": 3, "video": 0}
     assert result.empty == {"audio": 0, "video": 3}
-    assert "audio: 3 features, 3 values not finite" in capsys.readouterr().out
+    assert "audio: 3 features, 3 values not finite" in result.text()
     assert store.manifest.score_range == (-3, 3)
     first, second, third, fourth = (store[i] for i in range(4))
     assert (first.clip.id, first.clip.split, first.clip.transcript) == ("train0$_$0", "train", "utterance 0 of train")
@@ -178,6 +178,53 @@ def test_small_labels_are_sims_scores(tmp_path):
     store = Store.open(tmp_path / "store")
     assert store.manifest.score_range == (-1, 1)
     assert store[0].clip.label_text == pytest.approx(store[0].clip.label)
+
+
+def test_clips_without_a_label_are_converted_counted_and_not_exported(tmp_path):
+    made = content()
+    made["test"]["regression_labels"][1:3] = np.nan
+    made["train"]["regression_labels_T"] = np.full(8, np.nan, np.float32)
+    result = convert(written(tmp_path, made), out=tmp_path / "store")
+    store = Store.open(tmp_path / "store")
+    assert result.unlabelled == store.manifest.unlabelled == {"test": 2}
+    assert "without a label, for prediction only: test 2" in result.text()
+    assert [clip.label is None for clip in store.clips() if clip.split == "test"] == [False, True, True, False]
+    assert len(store.labelled("test")) == 2
+    assert {clip.label_text for clip in store.clips()} == {None}
+    exported = export(tmp_path / "store", out=tmp_path / "there.pkl")
+    assert (exported.clips, exported.unlabelled) == (14, 2)
+    assert "14 clips, audio up to 12 steps, video up to 9; 2 without a label left out" in exported.text()
+    there = pickle.loads((tmp_path / "there.pkl").read_bytes())
+    assert {split: len(columns["id"]) for split, columns in there.items()} == {"train": 8, "valid": 4, "test": 2}
+    assert np.isfinite(there["test"]["regression_labels"]).all()
+
+
+@pytest.mark.parametrize("value", [3.5, -4.0, np.inf, -np.inf])
+@pytest.mark.parametrize("column", ["regression_labels", "regression_labels_V"])
+def test_labels_beyond_every_range_are_refused_with_their_clip(tmp_path, value, column):
+    made = content()
+    made["valid"][column] = made["valid"]["regression_labels"].copy()
+    made["valid"][column][2] = value
+    with pytest.raises(UserError, match=rf"clip 'valid2\$_\$2': {column} .* is outside \[-3, 3\]"):
+        convert(written(tmp_path, made), out=tmp_path / "store")
+    assert not (tmp_path / "store").exists()
+
+
+def test_labels_that_are_no_numbers_are_refused_with_their_clip(tmp_path):
+    made = content()
+    made["train"]["regression_labels"] = [["good"]] + [[1.0]] * 7
+    with pytest.raises(UserError, match=r"'regression_labels' of the clip 'train0.*' is not one number"):
+        convert(written(tmp_path, made), out=tmp_path / "store")
+
+
+def test_paths_do_not_depend_on_the_working_directory(tmp_path, monkeypatch):
+    written(tmp_path, content())
+    monkeypatch.chdir(tmp_path)
+    convert(Path("corpus.pkl"), out=Path("store"))
+    monkeypatch.chdir("/")
+    store = Store.open(tmp_path / "store")
+    assert store.manifest.corpus_folder == str(tmp_path.resolve())
+    assert store.clips()[0].path == store[0].clip.path == tmp_path.resolve() / "train0$_$0"
 
 
 @pytest.mark.parametrize("absent", ["text_bert", "raw_text", "audio_lengths", "annotations"])
@@ -226,6 +273,7 @@ def bad_files() -> dict[str, tuple[object, str]]:
             pickle.dumps({"train": columns(4) | {"text_bert": np.zeros((4, 2, 5))}}),
             "must be (clips, 3, length)",
         ),
+        "none": (pickle.dumps({"train": columns(4) | {k: v[:0] for k, v in columns(4).items()}}), "holds no clip"),
         "twice": (pickle.dumps({"train": columns(4), "valid": columns(4)}), "comes twice"),
         "sizes": (
             pickle.dumps({"train": columns(4), "valid": columns(4, "valid") | {"audio": np.zeros((4, 2, 9))}}),
@@ -317,6 +365,13 @@ def test_long_sequences_are_exported_as_means_of_equal_windows(tmp_path):
     assert np.allclose(audio[0], first.reshape(20, 3, 5).mean(axis=1), atol=1e-6)
 
 
+def test_convert_refuses_a_folder_that_holds_something(tmp_path):
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store/photo.jpg").touch()
+    with pytest.raises(UserError, match=r"holds other files \(photo\.jpg\)"):
+        convert(written(tmp_path, content()), out=tmp_path / "store")
+
+
 def test_export_refuses_what_no_mmsa_file_can_hold(tmp_path):
     generate_store(tmp_path / "store", clips=20)
     with pytest.raises(UserError, match=r"ends in \.pkl"):
@@ -333,5 +388,10 @@ def test_a_table_of_transcripts_becomes_a_store_without_audio_and_video(tmp_path
     model = Run.open(run.path).model
     assert model.audio is None and model.video is None
     assert evaluate(run.path, data=tmp_path / "store", no_baselines=True).clips == 4
+    assert Store.open(tmp_path / "store").manifest.score_range == (-1, 1)
+    (tmp_path / "corpus.json").write_text('{"score_range": [-3, 3]}')
+    convert(tmp_path / "label.csv", out=tmp_path / "wide")
+    wide = Store.open(tmp_path / "wide").manifest
+    assert (wide.score_range, wide.score_range_source) == ((-3, 3), "corpus.json")
     with pytest.raises(UserError, match=r"must be a label\.csv"):
         convert(tmp_path / "other.csv", out=tmp_path / "other")

@@ -105,7 +105,6 @@ def test_a_wrong_corpus_json_is_refused(tmp_path: Path, text: str) -> None:
         (changed(label="inf"), ["line 5", "not a number"]),
         (changed(label="3.2"), ["line 5", "outside [-3, 3]"]),
         (changed(label_T="-9"), ["line 5", "label_T", "outside"]),
-        (changed(label=""), ["line 5", "no label", "1 of 10"]),
         (changed(mode="dev"), ["line 5", "'dev'", "train, valid, test"]),
         (changed(clip_id="1"), ["line 5", "line 3 already", "unique"]),
         (changed(video_id=""), ["line 5", "video_id is empty"]),
@@ -152,6 +151,19 @@ def test_a_corpus_without_any_label_is_read(tmp_path: Path) -> None:
     corpus = read_corpus(corpus_of(tmp_path, [row | {"label": "", "label_T": "", "label_V": ""} for row in rows_of(5)]))
     assert {clip.label for clip in corpus.clips} == {None}
     assert corpus.score_range_source == "no labels"
+
+
+def test_rows_without_a_label_are_read_beside_labelled_ones_and_counted(tmp_path: Path) -> None:
+    rows = [row | ({"label": ""} if row["mode"] == "test" else {}) for row in rows_of(10)]
+    corpus = read_corpus(corpus_of(tmp_path, rows))
+    assert [clip.label is None for clip in corpus.clips] == [row["mode"] == "test" for row in rows]
+    assert corpus.unlabelled == 2
+    assert corpus.score_range_source == "labels"
+
+
+def test_a_corpus_to_predict_needs_no_training_clips(tmp_path: Path) -> None:
+    corpus_of(tmp_path, [row | {"mode": "test"} for row in rows_of(5)])
+    assert len(read_corpus(tmp_path, must_train=False).clips) == 5
 
 
 @pytest.mark.parametrize("column", ["video_id", "clip_id"])
@@ -205,8 +217,8 @@ def test_wild_cells_are_read_exactly_or_refused_in_one_line(
         return
     assert clip.id == f"{video_id}$_${clip_id}"
     assert clip.transcript == (text if text.strip() else None)
-    assert clip.label is not None
-    assert math.isfinite(clip.label)
+    assert (clip.label is None) == (not label.strip())
+    assert clip.label is None or math.isfinite(clip.label)
     assert Path(os.path.realpath(clip.path)).is_relative_to(tmp_path.resolve())
 
 

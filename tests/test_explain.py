@@ -358,11 +358,11 @@ def test_frames_are_spread_over_the_clip():
     assert spread(100, 4) == [12, 37, 62, 87]
 
 
-def test_one_clip_can_be_explained_with_and_without_others_to_compare_with(clip, tmp_path, capsys):
+def test_one_clip_can_be_explained_with_and_without_others_to_compare_with(clip, tmp_path):
     with ChatServer() as server:
         result = explain(clip, explainer="chat_endpoint", explainer_options=options(server), text="Fine", **PARTS)
         assert (result.explained, result.exit_code) == (1, 0)
-        document = json.loads(capsys.readouterr().out)
+        document = json.loads(result.text())
         assert document["id"] == "1.mp4"
         assert "checks" not in document["provenance"]
         write_corpus(tmp_path / "corpus", 5)

@@ -58,7 +58,7 @@ def test_clips_without_an_explanation_are_failures(tmp_path):
     assert result.unexplained == 4
     assert "e.jsonl has no explanation of this clip" in (tmp_path / "store" / "failures.csv").read_text()
     (tmp_path / "e.jsonl").write_text(json.dumps({"id": "000$_$1", "audio": "In the audio, rage."}) + "\n")
-    with pytest.raises(UserError, match="was made otherwise"):
+    with pytest.raises(UserError, match="was begun otherwise"):
         prepare(
             tmp_path / "corpus",
             out=tmp_path / "store",

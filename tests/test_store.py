@@ -10,10 +10,11 @@ import pytest
 from textmsa.errors import UserError
 from textmsa.features.statistics import ModalityStatistics, Statistics, modality_statistics
 from textmsa.store.manifest import Manifest
+from textmsa.store.preparation import Preparation
 from textmsa.store.reading import Store
 from textmsa.store.rows import StoredClip
 from textmsa.store.writing import ROWS_PER_BATCH, write_store
-from textmsa.types import Clip, ExplainerSpec, Explanation, FeatureSequence, FeatureSpec, Observation, Sample
+from textmsa.types import Clip, ExplainerSpec, Explanation, FeatureSequence, FeatureSpec, Observation, Sample, Samples
 
 AUDIO = FeatureSpec("librosa", "1", ("f0", "loudness"))
 VIDEO = FeatureSpec("mediapipe", "1", ("smile", "brows", "face"))
@@ -145,6 +146,25 @@ def test_labels_are_nan_where_there_is_none(tmp_path: Path) -> None:
     assert np.isnan(Store.open(make(tmp_path, samples(tmp_path))).labels("valid")).all()
 
 
+def test_the_labelled_of_a_split_are_found(tmp_path: Path) -> None:
+    store = Store.open(make(tmp_path, samples(tmp_path)))
+    assert store.labelled("train") == store.indices("train") == [0, 3]
+    assert store.indices("valid") == [1]
+    with pytest.raises(UserError, match="no clip of the split 'valid' has a label"):
+        store.labelled("valid")
+
+
+def test_a_store_carries_its_preparation(tmp_path: Path) -> None:
+    store = Store.open(make(tmp_path, samples(tmp_path)))
+    Preparation(AUDIO, VIDEO, ExplainerSpec("measured", "1")).save(store.path)
+    assert store.preparation.audio == AUDIO
+    assert store.preparation.statistics is not None
+    assert store.preparation.statistics.sha256 == STATISTICS.sha256
+    assert store.preparation is store.preparation
+    as_samples: Samples = store
+    assert len(as_samples.clips()) == len(as_samples)
+
+
 def test_arrays_may_be_written_to(tmp_path: Path) -> None:
     store = Store.open(make(tmp_path, samples(tmp_path)))
     audio = store[0].observation.audio
@@ -194,6 +214,58 @@ def test_what_is_no_store_is_refused(tmp_path: Path) -> None:
     (path / "manifest.json").unlink()
     (path / "preparation.json").write_text("{}")
     assert "not finished; run textmsa prepare" in refusal(path)
+
+
+DAMAGE = {
+    "manifest.json": [
+        {"score_range": None},
+        {"score_range": [1]},
+        {"counts": None},
+        {"audio": {"extractor": "x"}},
+        {"explainer": {"tone": "dry"}},
+        {"data": 3},
+        {"strange": 1},
+        {"statistics_sha256": ...},
+    ],
+    "statistics.json": [{"audio": {"names": ["f0"]}}, {"audio": ...}, {"explainer": None}, {"clips": "many"}],
+    "preparation.json": [{"audio": None}, {"audio": ...}, {"video": 3}, {"explainer": []}, {"explainer": {"a": 1}}],
+}
+
+
+@pytest.mark.parametrize(("name", "change"), [(name, change) for name in DAMAGE for change in DAMAGE[name]])
+def test_damaged_files_are_one_line_that_names_them(tmp_path: Path, name: str, change: dict[str, object]) -> None:
+    path = make(tmp_path, samples(tmp_path))
+    Preparation(AUDIO, VIDEO, ExplainerSpec("measured", "1")).save(path)
+    document = json.loads((path / name).read_text()) | change
+    (path / name).write_text(json.dumps({key: value for key, value in document.items() if value is not ...}))
+    with pytest.raises(UserError, match=rf"{name}: damaged \(.*\); make it again, in another folder") as caught:
+        _ = Store.open(path).preparation
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("text", ["[]", "3", "null", "", "{"])
+def test_a_file_that_holds_no_object_is_damaged(tmp_path: Path, text: str) -> None:
+    path = make(tmp_path, samples(tmp_path))
+    (path / "manifest.json").write_text(text)
+    assert "manifest.json: damaged (" in refusal(path)
+
+
+def test_unlabelled_clips_are_counted_in_the_manifest_only_where_there_are_some(tmp_path: Path) -> None:
+    path = make(tmp_path, samples(tmp_path))
+    assert "unlabelled" not in json.loads((path / "manifest.json").read_text())
+    manifest_of(tmp_path, unlabelled={"valid": 1}).save(path)
+    assert Store.open(path).manifest.unlabelled == {"valid": 1}
+
+
+def test_relative_paths_are_those_of_the_corpus_folder_wherever_one_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = samples(tmp_path)[0]
+    path = Path("Raw/x.mp4")
+    moved = replace(first, clip=replace(first.clip, path=path), observation=replace(first.observation, path=path))
+    store = Store.open(make(tmp_path, [moved]))
+    monkeypatch.chdir("/")
+    assert store.clips()[0].path == store[0].clip.path == tmp_path / "Raw/x.mp4"
 
 
 def test_changed_statistics_are_refused(tmp_path: Path) -> None:

@@ -2,15 +2,18 @@
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from textmsa.errors import UserError, first_line
+from textmsa.errors import UserError, first_line, reason_of
 
 FORMAT_VERSION = 1
 """Of every JSON file of a store and of a run's preparation."""
 UNFINISHED = ".unfinished"
 """Ends the name of a file or folder that is being written; such leftovers are worthless."""
+REMEDY = "make it again, in another folder, with the command that wrote it"
 
 
 def write_text(path: Path, text: str) -> None:
@@ -22,7 +25,7 @@ def write_text(path: Path, text: str) -> None:
     os.replace(unfinished, path)
 
 
-def to_disk(stream: Any) -> None:
+def to_disk(stream: IO[Any]) -> None:
     """Make sure that what was written survives a power cut."""
     stream.flush()
     os.fsync(stream.fileno())
@@ -39,24 +42,41 @@ def json_text(document: dict[str, Any]) -> str:
     return json.dumps(stamped, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def read_json(path: Path) -> dict[str, Any]:
+@contextmanager
+def understood(path: Path) -> Iterator[None]:
+    """Around code that takes a file's content apart: what does not fit becomes a UserError of one line."""
+    try:
+        yield
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{path}: damaged ({reason_of(error)}); {REMEDY}") from error
+
+
+def read_json(path: Path, *, remedy: str = REMEDY, unstamped: bool = False) -> dict[str, Any]:
     """A JSON object without its format version.
+
+    Parameters
+    ----------
+    remedy
+        What to do about a file that cannot be used, for messages.
+    unstamped
+        Whether a file without a format version is of this one: such were written once.
 
     Raises UserError where the file is absent, damaged or of another format.
     """
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file; prepare again into another --out") from None
+        raise UserError(f"{path}: no such file; {remedy}") from None
     except ValueError as error:
-        raise UserError(f"{path}: damaged ({error}); prepare again into another --out") from error
-    written = document.pop("format", None) if isinstance(document, dict) else None
+        raise UserError(f"{path}: damaged ({first_line(error)}); {remedy}") from error
+    if not isinstance(document, dict):
+        raise UserError(f"{path}: damaged (not a JSON object); {remedy}")
+    written = document.pop("format", FORMAT_VERSION if unstamped else None)
     if written != FORMAT_VERSION:
         raise UserError(
-            f"{path}: has format {written}, this textmsa reads {FORMAT_VERSION}; use the textmsa that made "
-            "it, or prepare again into another --out"
+            f"{path}: has format {written}, this textmsa reads {FORMAT_VERSION}; use the textmsa that made it, or "
+            f"{remedy}"
         )
-    assert isinstance(document, dict)
     return document
 
 
