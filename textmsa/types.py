@@ -13,6 +13,9 @@ import numpy.typing as npt
 FloatArray = npt.NDArray[np.float32]
 SPLITS = ("train", "valid", "test")
 MODALITIES = ("text", "audio", "video")
+ID_SEPARATOR = "$_$"  # between a video's id and its clip's, in the MMSA layout
+RESIDUAL_SEPARATOR = " | "  # between the transcript and what is appended to it, in the text that is encoded
+EXPLANATION_PARTS = ("audio", "video", "text", "summary", "reason")
 
 
 @dataclass(frozen=True)
