@@ -10,10 +10,11 @@ import pytest
 from textmsa.errors import UserError
 from textmsa.features.statistics import ModalityStatistics, Statistics, modality_statistics
 from textmsa.store.manifest import Manifest
+from textmsa.store.preparation import Preparation
 from textmsa.store.reading import Store
 from textmsa.store.rows import StoredClip
 from textmsa.store.writing import ROWS_PER_BATCH, write_store
-from textmsa.types import Clip, ExplainerSpec, Explanation, FeatureSequence, FeatureSpec, Observation, Sample
+from textmsa.types import Clip, ExplainerSpec, Explanation, FeatureSequence, FeatureSpec, Observation, Sample, Samples
 
 AUDIO = FeatureSpec("librosa", "1", ("f0", "loudness"))
 VIDEO = FeatureSpec("mediapipe", "1", ("smile", "brows", "face"))
@@ -143,6 +144,25 @@ def test_splits_labels_ids_and_order_across_batches(tmp_path: Path) -> None:
 
 def test_labels_are_nan_where_there_is_none(tmp_path: Path) -> None:
     assert np.isnan(Store.open(make(tmp_path, samples(tmp_path))).labels("valid")).all()
+
+
+def test_the_labelled_of_a_split_are_found(tmp_path: Path) -> None:
+    store = Store.open(make(tmp_path, samples(tmp_path)))
+    assert store.labelled("train") == store.indices("train") == [0, 3]
+    assert store.indices("valid") == [1]
+    with pytest.raises(UserError, match="no clip of the split 'valid' has a label"):
+        store.labelled("valid")
+
+
+def test_a_store_carries_its_preparation(tmp_path: Path) -> None:
+    store = Store.open(make(tmp_path, samples(tmp_path)))
+    Preparation(AUDIO, VIDEO, ExplainerSpec("measured", "1")).save(store.path)
+    assert store.preparation.audio == AUDIO
+    assert store.preparation.statistics is not None
+    assert store.preparation.statistics.sha256 == STATISTICS.sha256
+    assert store.preparation is store.preparation
+    as_samples: Samples = store
+    assert len(as_samples.clips()) == len(as_samples)
 
 
 def test_arrays_may_be_written_to(tmp_path: Path) -> None:

@@ -3,9 +3,10 @@
 Shape suffixes: T time steps, F features. A modality is "text", "audio" or "video".
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -105,6 +106,34 @@ class Sample:
     explanation: Explanation
     pieces: dict[str, npt.NDArray[np.int32]] = field(default_factory=dict)
     """Text -> word pieces (3, L): ids, mask, segments, where a published data file gave them."""
+
+
+class Samples(Protocol):
+    """Clips as prepared, in one order: a store, or a view of one."""
+
+    def __len__(self) -> int:
+        """How many clips."""
+        ...
+
+    def __getitem__(self, index: int) -> Sample:
+        """One clip with all that was prepared of it."""
+        ...
+
+    def clips(self) -> Sequence[Clip]:
+        """What the corpus says of each clip; features and explanations are not read."""
+        ...
+
+    def explanations(self) -> Sequence[Explanation]:
+        """The explanation of each clip; features are not read."""
+        ...
+
+    def pieces(self, name: str) -> Sequence[npt.NDArray[np.int32] | None]:
+        """The word pieces (3, L) of one text of each clip; features are not read."""
+        ...
+
+    def column(self, name: str) -> list[Any]:
+        """All values of a column of plain values of the store; features are not read."""
+        ...
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ import numpy.typing as npt
 from textmsa.errors import UserError
 from textmsa.features.statistics import Statistics
 from textmsa.store.manifest import DATA_FILE, MANIFEST, Manifest
-from textmsa.store.preparation import PREPARATION, STATISTICS
+from textmsa.store.preparation import PREPARATION, STATISTICS, Preparation
 from textmsa.store.rows import CLIP_LABELS, CLIP_TEXTS, EXPLANATION_TEXTS, PIECES, StoredClip
 from textmsa.types import Clip, Explanation, FeatureSequence, FeatureSpec, Observation, Sample
 
@@ -62,6 +62,11 @@ class Store:
         if statistics.sha256 != manifest.statistics_sha256:
             raise UserError(f"{path / STATISTICS}: changed since the store was made; prepare into another --out")
         return Store(path, manifest, statistics)
+
+    @cached_property
+    def preparation(self) -> Preparation:
+        """Extractors, explainer and statistics that the store was made with; UserError where its file is damaged."""
+        return Preparation.load(self.path)
 
     def __reduce__(self) -> tuple[Any, ...]:
         return Store.open, (self.path,)
@@ -179,6 +184,14 @@ class Store:
             have = ", ".join(self.manifest.counts)
             raise UserError(f"{self.path}: has no clip in the split {split!r}; it has {have}")
         return found
+
+    def labelled(self, split: str) -> list[int]:
+        """Where the clips of a split stand that have a label; UserError where none has one."""
+        labels = self.column("label")
+        indices = [index for index in self.indices(split) if labels[index] is not None and np.isfinite(labels[index])]
+        if not indices:
+            raise UserError(f"{self.path}: no clip of the split {split!r} has a label; label some in the corpus")
+        return indices
 
     def labels(self, split: str) -> npt.NDArray[np.float64]:
         """Labels (N,) of a split in the order of `indices`; NaN where a clip has none."""
