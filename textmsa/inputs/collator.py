@@ -86,7 +86,8 @@ class Collator:
         if pieces.numel() and not 0 <= int(pieces[:, 0].min()) <= int(pieces[:, 0].max()) < len(self.tokenizer):
             raise UserError(
                 f"the data file's word pieces (up to {int(pieces[:, 0].max())}) are not of the text encoder's "
-                f"tokenizer ({len(self.tokenizer)} pieces): give the encoder they were made for, or inputs.pieces: tokenize"
+                f"tokenizer ({len(self.tokenizer)} pieces): give the encoder they were made for, or "
+                "inputs.pieces: tokenize"
             )
         return Tokens(pieces[:, 0], pieces[:, 1] > 0, pieces[:, 2])
 

@@ -5,7 +5,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from textmsa.errors import UserError
+from textmsa.errors import UserError, first_line
 
 FORMAT_VERSION = 1
 """Of every JSON file of a store and of a run's preparation."""
@@ -39,22 +39,32 @@ def json_text(document: dict[str, Any]) -> str:
     return json.dumps(stamped, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def read_json(path: Path) -> dict[str, Any]:
+def read_json(
+    path: Path, *, remedy: str = "prepare again into another --out", unstamped: bool = False
+) -> dict[str, Any]:
     """A JSON object without its format version.
+
+    Parameters
+    ----------
+    remedy
+        What to do about a file that cannot be used, for messages.
+    unstamped
+        Whether a file without a format version is of this one: such were written once.
 
     Raises UserError where the file is absent, damaged or of another format.
     """
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
-        raise UserError(f"{path}: no such file; prepare again into another --out") from None
+        raise UserError(f"{path}: no such file; {remedy}") from None
     except ValueError as error:
-        raise UserError(f"{path}: damaged ({error}); prepare again into another --out") from error
-    written = document.pop("format", None) if isinstance(document, dict) else None
+        raise UserError(f"{path}: damaged ({first_line(error)}); {remedy}") from error
+    default = FORMAT_VERSION if unstamped else None
+    written = document.pop("format", default) if isinstance(document, dict) else None
     if written != FORMAT_VERSION:
         raise UserError(
             f"{path}: has format {written}, this textmsa reads {FORMAT_VERSION}; use the textmsa that made "
-            "it, or prepare again into another --out"
+            f"it, or {remedy}"
         )
     assert isinstance(document, dict)
     return document
