@@ -18,6 +18,7 @@ Kind = TypeVar("Kind")
 
 TextInput = Literal["transcript", "residual", "reason", "translated"]
 AlignmentQuery = Literal["explanation", "features"]
+MOST_SEED = 2**32 - 1  # numpy's
 
 
 @dataclass
@@ -181,8 +182,8 @@ def check_recipe(recipe: Recipe) -> None:
         raise UserError(f"training.modality_dropout {training.modality_dropout}: give a rate from 0 to below 1")
     if training.learning_rate <= 0:
         raise UserError(f"training.learning_rate {training.learning_rate}: must be above 0")
-    if training.seed < 0:
-        raise UserError(f"training.seed {training.seed}: must be at least 0")
+    if not 0 <= training.seed <= MOST_SEED:
+        raise UserError(f"training.seed {training.seed}: give a whole number from 0 to {MOST_SEED}")
 
 
 def packaged_recipes() -> dict[str, Path]:
