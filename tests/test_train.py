@@ -209,7 +209,7 @@ def test_seeds_that_were_trained_before_a_stop_are_not_trained_again(store, enco
     assert len(Run.open(out).score_members(store, store.indices("test"))) == 3
 
 
-@pytest.mark.parametrize("given", ["5,", "a", "5;6", "5,5", "-1"])
+@pytest.mark.parametrize("given", ["5,", "a", "5;6", "5,5", "-1", "4294967296"])
 def test_seeds_that_are_no_list_of_numbers_are_refused(store, encoder, tmp_path, given):
     with pytest.raises(UserError, match="--seeds"):
         train(recipe_of(encoder), data=store.path, out=tmp_path / "run", seeds=given)
