@@ -23,6 +23,7 @@ EXPLAINERS = {
     "chat_endpoint": "textmsa.explain.staged:ChatEndpointExplainer",
     "videollama3": "textmsa.explain.staged:VideoLlama3Explainer",
     "qwen_omni": "textmsa.explain.staged:QwenOmniExplainer",
+    "echo": "textmsa.explain.staged:EchoExplainer",
     "precomputed": "textmsa.explain.precomputed:PrecomputedExplainer",
 }
 LANGUAGE_MODELS = {
@@ -30,6 +31,7 @@ LANGUAGE_MODELS = {
     "videollama3": "textmsa.explain.language_models.videollama3:VideoLlama3",
     "qwen_omni": "textmsa.explain.language_models.qwen_omni:QwenOmni",
     "causal_lm": "textmsa.explain.language_models.causal_lm:CausalLm",
+    "echo": "textmsa.explain.language_models.echo:Echo",
 }
 TEMPORAL_ALIGNMENTS = {
     "gated_conv": "textmsa.model.temporal_alignment:GatedConvAlignment",
