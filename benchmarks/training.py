@@ -19,7 +19,7 @@ from textmsa.inputs.time_grid import standards_of
 from textmsa.model import network
 from textmsa.model.batch import Batch
 from textmsa.store.reading import Store
-from textmsa.train.text_encoder import prepare_encoder
+from textmsa.train.text_encoder import freeze_encoder
 
 CLIPS = 16
 TRAINING = TrainingConfig(learning_rate=1e-4, weight_decay=1e-2)
@@ -59,7 +59,7 @@ def step_of(way: str, store: Store, root: Path) -> Callable[[], float]:
     examples = [dataset[i] for i in range(CLIPS)]
     if way != "plain":
         texts = {text for e in examples for text in (e.text, e.audio_explanation, e.video_explanation) if text}
-        prepare_encoder(model, collator, replace(TRAINING, encoder_trainable=way), list(texts), root)
+        freeze_encoder(model, collator, replace(TRAINING, encoder_trainable=way), list(texts), root)
     return _step(model, collator, examples, plain=way == "plain")
 
 

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from textmsa.config import InputConfig, ModelConfig
 from textmsa.errors import UserError
 from textmsa.inputs.collator import Collator
-from textmsa.inputs.examples import example_of, text_of
+from textmsa.inputs.examples import example_of, missing_text, text_of
 from textmsa.inputs.time_grid import Standardisation, first_steps, grid_steps, pool_to_grid
 from textmsa.model.text_encoder import encoder_location
 from textmsa.types import Clip, Explanation, FeatureSequence, Observation, Sample
@@ -77,6 +77,27 @@ def sample(transcript: str | None, video: bool) -> Sample:
     sequence = FeatureSequence(np.full((4, 2), 3.0, np.float32), np.arange(4) / 10 + 0.05, ("x", "y"))
     seen = Observation(Path("a.mp4"), transcript, 0.4, None, sequence if video else None)
     return Sample(Clip("a", Path("a.mp4"), transcript, 1.0), seen, Explanation(video="a smile", audio="a voice"))
+
+
+@pytest.mark.parametrize(
+    ("inputs", "reason"),
+    [
+        ({}, None),
+        ({"text_input": "translated"}, "no translation (text_en)"),
+        ({"text_input": "reason"}, "the explanation has no reason"),
+        ({"pieces": "given"}, "no word pieces of the text 'residual'"),
+        ({"modalities": ("audio", "video")}, "not read by this network"),
+    ],
+)
+def test_why_a_clips_text_is_not_read_is_told(inputs, reason):
+    assert missing_text(sample("hello", True), InputConfig(**inputs)) == reason
+
+
+def test_without_a_transcript_the_observation_tells_why():
+    assert missing_text(sample(None, True), InputConfig()) == "no transcript"
+    silent = sample(None, True)
+    silent.observation.missing["text"] = "no speech"
+    assert missing_text(silent, InputConfig()) == "no speech"
 
 
 def test_batches_pad_mask_and_standardise():

@@ -15,12 +15,13 @@ from textmsa.cli import main
 from textmsa.config import InputConfig
 from textmsa.errors import UserError
 from textmsa.evaluate.robustness import parse_rates
-from textmsa.inputs.examples import Example, texts_of
-from textmsa.inputs.views import controlled, drop_modalities, partners
+from textmsa.inputs.examples import Example, SampleList, texts_of
+from textmsa.inputs.views import choose_missing, controlled, drop_modalities, partners
 from textmsa.run import Run
 from textmsa.store.preparation import Preparation
 from textmsa.store.reading import Store
 from textmsa.train.command import train
+from textmsa.types import Samples
 
 
 @pytest.fixture(scope="module")
@@ -80,6 +81,27 @@ def test_timeless_explanations_need_the_measured_explainer(store):
         view(store, explanations="timeless")
 
 
+def test_a_view_has_all_that_a_store_has(store):
+    shuffled: Samples = view(store, explanations="shuffled", video_order="shuffled")
+    assert shuffled.column("split") == store.column("split")
+    assert list(shuffled.pieces("audio")) == store.pieces("audio")
+    assert len(shuffled) == len(shuffled.clips()) == len(shuffled.explanations()) == len(store)
+
+
+def test_a_run_on_shuffled_explanations_refuses_single_clips(store):
+    alone = SampleList([store[0]])
+    with pytest.raises(UserError, match="evaluation on a store, not for clips"):
+        controlled(alone, InputConfig(explanations="shuffled"), store.preparation)
+    assert controlled(alone, InputConfig(explanations="none"), store.preparation)[0].explanation.summary is None
+
+
+@pytest.mark.parametrize("which", ["none", "transcript", "visual", "audio", "shuffled", "timeless"])
+def test_given_word_pieces_and_other_explanations_are_refused(store, encoder, tmp_path, which):
+    recipe = small_recipe(encoder, InputConfig(explanations=which, pieces="given"))
+    with pytest.raises(UserError, match=f"inputs.explanations {which}: word pieces.*inputs.pieces to tokenize"):
+        train(recipe, data=store.path, out=tmp_path / "run", device="cpu")
+
+
 def test_texts_to_encode_are_those_of_the_view(store):
     recipe_none = InputConfig(explanations="none")
     found = texts_of(controlled(store, recipe_none, Preparation.load(store.path)), recipe_none)
@@ -132,6 +154,21 @@ def test_modality_dropout_leaves_one_modality_and_its_rate_holds():
     assert all(drop_modalities(alone, 0.9).video is not None for _ in range(50))
     untouched = drop_modalities(example(), 0.0)
     assert all(getattr(untouched, f.name) is not None for f in fields(untouched))
+
+
+def test_of_what_a_clip_has_one_modality_stays():
+    draws = iter([0.1, 0.6, 0.2])
+    assert choose_missing(["text", "audio", "video"], 0.5, lambda: next(draws), int) == {"text", "video"}
+    assert list(draws) == []  # one draw for each
+    counts = []
+
+    def last(count: int) -> int:
+        counts.append(count)
+        return count - 1
+
+    assert choose_missing(["text", "video"], 0.5, lambda: 0.0, last) == {"text"}
+    assert counts == [2]
+    assert choose_missing([], 0.5, lambda: 0.0, last) == set()
 
 
 def test_modality_dropout_acts_in_training_only(store, encoder, tmp_path):

@@ -15,11 +15,12 @@ import tiny_checkpoints as tiny
 from small_corpora import write_clip
 
 from textmsa.cli import main
+from textmsa.corpora import EXTENSIONS
 from textmsa.errors import UserError
 from textmsa.prepare.explain import explain_clip
 from textmsa.train.checkpoints import last_checkpoint
-from textmsa.train.described_clips import read_examples
-from textmsa.train.explainer import finetune_explainer
+from textmsa.train.described_clips import DescribedClips
+from textmsa.train.explainer import FinetuneRecipe, claim_of, finetune, finetune_explainer
 
 CLIPS = ("sample_1", "sample_2", "sample_3")
 TOLD = "In the video, she smiles. In the audio, her voice is bright. Therefore she is happy."
@@ -98,7 +99,8 @@ def test_loss_falls_and_the_adapter_says_what_was_learnt(model, clips, emer, tmp
     record = json.loads((out / "finetune.json").read_text())
     losses = [row["loss"] for row in record["losses"]]
     assert losses[-1] < 0.1 * losses[0]
-    assert "learnt from 3 answers" in capsys.readouterr().out
+    assert "learnt from 3 answers; loss" in done.text()
+    assert capsys.readouterr().out == ""
     options = {"model": str(model), "device": "cpu", "max_tokens": 40, "cache": str(tmp_path / "cache")}
     clip = clips / "some" / "sample_1.mp4"
     parts: dict[str, Any] = {"audio": "outside_parts:Loudness", "video": "outside_parts:Brightness"}
@@ -111,28 +113,78 @@ def test_loss_falls_and_the_adapter_says_what_was_learnt(model, clips, emer, tmp
         data=emer, clips=clips, model=str(model), out=out, device="cpu", epochs=60, learning_rate=0.01, **FAST
     )
     assert again.examples == 3
-    assert "finished before" in capsys.readouterr().out
-    with pytest.raises(UserError, match="was begun with other options"):
+    assert again.text() == f"{out}: finished before; nothing to do"
+    with pytest.raises(UserError, match=r"begun otherwise by textmsa finetune-explainer .*epochs 60 instead of 2"):
         finetune_explainer(data=emer, clips=clips, model=str(model), out=out, device="cpu", epochs=2, **FAST)
 
 
 def test_only_the_training_split_is_read_and_only_what_the_model_perceives(clips, tmp_path):
     rows = [{"name": n, "english": TOLD, "mode": m} for n, m in zip(CLIPS, ("train", "test", "valid"), strict=True)]
     data = table(tmp_path / "split.csv", rows)
-    seen = read_examples(data, clips, "en", sees=True, hears=False)
+    seen = DescribedClips(data, clips).read(sees=True, hears=False)
     assert [(e.clip.stem, e.answer) for e in seen] == [("sample_1", "In the video, she smiles.")]
-    both = read_examples(data, clips, "en", sees=True, hears=True)
+    both = DescribedClips(data, clips).read(sees=True, hears=True)
     assert [(e.shows, e.answer) for e in both] == [
         (("video",), "In the video, she smiles."),
         (("audio",), "In the audio, her voice is bright."),
     ]
 
 
+@pytest.mark.parametrize("ending", EXTENSIONS)
+def test_every_clip_that_can_be_prepared_is_found(emer, tmp_path, ending):
+    (tmp_path / "clips").mkdir()
+    (tmp_path / "clips" / f"sample_1{ending.upper()}").touch()
+    examples = DescribedClips(emer, tmp_path / "clips").read(sees=True, hears=False)
+    assert examples[0].clip == tmp_path / "clips" / f"sample_1{ending.upper()}"
+
+
+RECIPE = FinetuneRecipe(
+    model="m",
+    explainer="videollama3",
+    revision=None,
+    language="en",
+    fps=1.0,
+    max_frames=16,
+    epochs=3,
+    learning_rate=1e-4,
+    seed=0,
+    dtype="auto",
+    load_in_4bit=False,
+    gradient_checkpointing=False,
+    **FAST,
+)
+
+
+def test_a_folder_of_an_older_textmsa_is_gone_on_with_where_its_options_agree(emer, clips, tmp_path):
+    described, out = DescribedClips(emer, clips), tmp_path / "adapter"
+    claim = claim_of(RECIPE, described, out)
+    out.mkdir()
+    old = claim.options | {"data": str(emer), "clips": os.path.relpath(clips)}
+    (out / "options.json").write_text(json.dumps(old))
+    (out / "finetune.json").write_text('{"examples": 3}')
+    (out / "clips.json").write_text("{}")
+    assert finetune(RECIPE, described, out, device="cpu").finished_before
+    assert claim.is_taken
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "options.json").write_text(json.dumps(old | {"rank": 4}))
+    with pytest.raises(UserError, match="rank 4 instead of 8"):
+        finetune(RECIPE, described, other, device="cpu")
+
+
+def test_a_damaged_record_is_one_line(emer, clips, tmp_path):
+    described, out = DescribedClips(emer, clips), tmp_path / "adapter"
+    claim_of(RECIPE, described, out).take()
+    (out / "finetune.json").write_text("{")
+    with pytest.raises(UserError, match=r"finetune.json: damaged \(.*\); give another folder"):
+        finetune(RECIPE, described, out, device="cpu")
+
+
 def test_two_clips_of_one_name_are_not_guessed_between(clips, emer, tmp_path):
     for folder in ("a", "b"):
         write_clip(tmp_path / "twice" / folder / "sample_1.mp4", seed=0)
     with pytest.raises(UserError, match="may both be 'sample_1'"):
-        read_examples(emer, tmp_path / "twice", "en", sees=True, hears=False)
+        DescribedClips(emer, tmp_path / "twice").read(sees=True, hears=False)
 
 
 def test_conversations_are_learnt_answer_by_answer(clips, tmp_path):
@@ -143,7 +195,7 @@ def test_conversations_are_learnt_answer_by_answer(clips, tmp_path):
         {"video": "some/sample_2.mp4", "conversations": [], "split": "test"},
     ]
     data.write_text("\n".join(map(json.dumps, lines)))
-    first, second = read_examples(data, clips, "en", sees=True, hears=False)
+    first, second = DescribedClips(data, clips).read(sees=True, hears=False)
     assert (first.prompt, first.answer, first.earlier) == ("What is seen?", "A smile.", ())
     assert (second.prompt, second.answer) == ("What is seen?", "Good news.")
     assert [(turn.answer, turn.complaint) for turn in second.earlier] == [("A smile.", "Why?")]
@@ -173,7 +225,7 @@ def test_clips_that_cannot_be_read_are_left_out_and_told(model, clips, emer, tmp
 def test_files_in_another_form_are_refused_in_one_line(clips, tmp_path, name, content, message):
     (tmp_path / name).write_text(content)
     with pytest.raises(UserError, match=message) as refused:
-        read_examples(tmp_path / name, clips, "en", sees=True, hears=False)
+        DescribedClips(tmp_path / name, clips).read(sees=True, hears=False)
     assert "\n" not in str(refused.value)
 
 

@@ -1,5 +1,6 @@
 """A finished run scores clips: in any order of lengths, in fp32 and with an int8 encoder."""
 
+from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -9,6 +10,7 @@ from network_fixtures import tiny_bert
 
 from benchmarks.generated_store import generate_store
 from textmsa import scoring as runs
+from textmsa.errors import UserError
 from textmsa.inputs.collator import Collator
 from textmsa.inputs.examples import SampleDataset
 from textmsa.inputs.time_grid import standards_of
@@ -17,6 +19,7 @@ from textmsa.model.int8 import with_int8_encoder
 from textmsa.model.text_encoder import load_encoder
 from textmsa.run import Run
 from textmsa.scoring import score_all
+from textmsa.store.reading import Store
 
 
 @pytest.fixture(scope="module")
@@ -73,3 +76,36 @@ def test_the_drift_is_told_against_the_scores_in_fp32(parts):
     assert f"{len(indices)} clip(s): |drift| median {np.median(gap):.4f}, most {gap.max():.4f}" in run.drift(
         store, indices, scored
     )
+
+
+def run_of(store) -> Run:
+    info = SimpleNamespace(score_range=store.manifest.score_range, seeds=[])
+    return Run(store.path, info, store.preparation)  # type: ignore[arg-type]
+
+
+def test_a_store_of_another_score_range_is_refused(parts, tmp_path):
+    store, run = parts[0], run_of(parts[0])
+    run.check(store)
+    other = generate_store(tmp_path / "other", clips=20)
+    narrow = Store(other.path, replace(other.manifest, score_range=(-1.0, 1.0)), other.statistics)
+    with pytest.raises(UserError, match=r"has scores in \[-1, 1\], and .* was trained on scores in \[-3, 3\]"):
+        run.check(narrow)
+
+
+def test_a_store_with_other_statistics_is_refused_naming_how_to_transfer(parts, tmp_path):
+    run, other = run_of(parts[0]), generate_store(tmp_path / "other", clips=20)
+    assert not run.preparation.differences(other.preparation)  # the same extractors and explainer
+    with pytest.raises(UserError, match=f"textmsa prepare CORPUS --like {run.path}") as refused:
+        run.check(other)
+    assert "\n" not in str(refused.value)
+
+
+def test_single_clips_are_scored_as_a_stores_are_and_a_text_that_is_not_read_is_told(parts):
+    store, model, collator = parts
+    run = run_of(store)
+    run.model, run.collator = model, collator
+    whole = run.score(store, [3])
+    assert np.array_equal(run.score([store[3]], [0]).score_N, whole.score_N)
+    assert run.missing_text(store[3]) is None
+    silent = replace(store[3], observation=replace(store[3].observation, transcript=None))
+    assert run.missing_text(silent) == "no transcript"

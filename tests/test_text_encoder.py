@@ -12,7 +12,7 @@ from textmsa.inputs import encoded_texts
 from textmsa.inputs.encoded_texts import INDEX, STATES, EncodedTexts, frozen_key
 from textmsa.model import text_encoder
 from textmsa.model.batch import States, Tokens
-from textmsa.model.packing import PACKABLE, pack, packable
+from textmsa.model.packing import PACKABLE, PACKED, is_packable, pack
 from textmsa.model.text_encoder import encode_together, first_layers, load_encoder, run_layers
 from textmsa.train.text_encoder import add_lora, merge_lora
 
@@ -53,7 +53,8 @@ def test_packed_texts_equal_one_padded_call_for_each(model_type):
     encoder = tiny_encoder(model_type)
     first, second = some_texts(seed=1), some_texts(length=9, seed=2)
     expected = [plain(encoder, tokens) for tokens in (first, second)]
-    assert packable(encoder)
+    assert is_packable(encoder)
+    assert encoder.config._attn_implementation != PACKED  # to ask changes nothing
     found = encode_together(encoder, {"a": first, "b": second})
     for tokens, want, got in zip((first, second), expected, found.values(), strict=True):
         assert got.shape == want.shape
@@ -98,7 +99,7 @@ def test_a_batch_whose_texts_are_all_empty_needs_no_encoder():
 
 def test_an_encoder_that_cannot_be_packed_takes_texts_of_like_length_together(monkeypatch):
     encoder, tokens = tiny_encoder("mpnet"), some_texts()
-    assert not packable(encoder)
+    assert not is_packable(encoder)
     widths = []
     encoder.register_forward_pre_hook(
         lambda _, args, inputs: widths.append(inputs["input_ids"].shape[1]), with_kwargs=True

@@ -24,7 +24,7 @@ from textmsa.run import Run
 from textmsa.store.reading import Store
 from textmsa.train.checkpoints import CHECKPOINTS
 from textmsa.train.command import train
-from textmsa.train.one_network import ENCODED
+from textmsa.train.learner import ENCODED
 from textmsa.train.schedule import schedule
 
 LAYERS = 3
@@ -168,8 +168,9 @@ def test_a_killed_training_goes_on_and_ends_as_if_it_had_not_been_killed(store, 
 def test_several_seeds_make_one_run_whose_score_is_the_mean_of_theirs(store, encoder, tmp_path, capsys):
     recipe = recipe_of(encoder, encoder_trainable="none", epochs=1)
     out = tmp_path / "run"
-    train(recipe, data=store.path, out=out, device="cpu", seeds="5,6,7")
-    assert "3 seeds, valid MAE" in capsys.readouterr().out
+    done = train(recipe, data=store.path, out=out, device="cpu", seeds="5,6,7")
+    assert "3 seeds, valid MAE" in done.text()
+    assert capsys.readouterr().out == ""
     run, indices = Run.open(out), store.indices("test")
     members = [Run.open(out / f"seed-{seed}").score(store, indices) for seed in (5, 6, 7)]
     scored = run.score(store, indices)
@@ -208,7 +209,7 @@ def test_seeds_that_were_trained_before_a_stop_are_not_trained_again(store, enco
     assert len(Run.open(out).score_members(store, store.indices("test"))) == 3
 
 
-@pytest.mark.parametrize("given", ["5,", "a", "5;6", "5,5", "-1"])
+@pytest.mark.parametrize("given", ["5,", "a", "5;6", "5,5", "-1", "4294967296"])
 def test_seeds_that_are_no_list_of_numbers_are_refused(store, encoder, tmp_path, given):
     with pytest.raises(UserError, match="--seeds"):
         train(recipe_of(encoder), data=store.path, out=tmp_path / "run", seeds=given)

@@ -18,6 +18,7 @@ Kind = TypeVar("Kind")
 
 TextInput = Literal["transcript", "residual", "reason", "translated"]
 AlignmentQuery = Literal["explanation", "features"]
+MOST_SEED = 2**32 - 1  # numpy's
 
 
 @dataclass
@@ -170,12 +171,19 @@ def check_recipe(recipe: Recipe) -> None:
         raise UserError(
             f"inputs.modalities {list(recipe.inputs.modalities)}: give some of text, audio, video, each once"
         )
+    if recipe.inputs.pieces == "given" and recipe.inputs.explanations != "matched":
+        raise UserError(
+            f"inputs.explanations {recipe.inputs.explanations}: word pieces that a data file gave hold the clip's own "
+            "explanation; set inputs.pieces to tokenize"
+        )
     if training.data_workers < 0:
         raise UserError(f"training.data_workers {training.data_workers}: must be at least 0")
     if not 0 <= training.modality_dropout < 1:
         raise UserError(f"training.modality_dropout {training.modality_dropout}: give a rate from 0 to below 1")
     if training.learning_rate <= 0:
         raise UserError(f"training.learning_rate {training.learning_rate}: must be above 0")
+    if not 0 <= training.seed <= MOST_SEED:
+        raise UserError(f"training.seed {training.seed}: give a whole number from 0 to {MOST_SEED}")
 
 
 def packaged_recipes() -> dict[str, Path]:

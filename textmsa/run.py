@@ -2,30 +2,33 @@
 
 run.json            written last: its presence means that training is complete
 recipe.yaml         every choice, as it was
+claim.json          recipe, store and precision that it was begun with; nothing else is trained in the folder
 seed-N/             a run folder for each seed, where several were trained: then the rest is there, not here, and the
                     run's score is the mean of theirs
-model/              config.json, model.safetensors, tokenizer
+model/              config.json, model.safetensors, tokenizer, README.md (the model card)
 preparation.json, statistics.json   how clips are made into features and explanations
 history.json        per epoch: training loss, validation metrics
 tensorboard/        the same for TensorBoard
 """
 
-import json
+import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import MISSING, asdict, dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
 from textmsa.errors import UserError
 from textmsa.inputs.collator import Collator
-from textmsa.inputs.examples import SampleDataset
+from textmsa.inputs.examples import SampleDataset, SampleList, missing_text
 from textmsa.inputs.time_grid import standards_of
 from textmsa.inputs.views import controlled
+from textmsa.runtime.atomic import read_json, write_json
 from textmsa.scoring import Scored, mean_of, score_all
 from textmsa.store.preparation import Preparation
+from textmsa.types import Sample, Samples
 
 if TYPE_CHECKING:
     from textmsa.model import TextMsaModel
@@ -54,7 +57,7 @@ class RunInfo:
     best_epoch: int
     """Whose weights were kept: the one with the lowest validation MAE."""
     valid: dict[str, float]
-    """Validation metrics of the kept weights."""
+    """Validation metrics of the kept weights; NaN where one is not defined, as with labels that are all equal."""
     tried: dict[str, float]
     """Validation MAE by `alignment_query`, where several were tried."""
     expert_load: list[list[float]]
@@ -64,14 +67,35 @@ class RunInfo:
     device: str
     precision: str
     packages: dict[str, str] = field(default_factory=dict)
+    """Package -> version: those that made the store, and those that trained."""
     seeds: list[int] = field(default_factory=list)
     """Where several were trained: their seeds; the figures above are then of the mean of their scores."""
 
+    commit: str | None = None
+    """Of this package's checkout, where it was one."""
+    created: str = ""
+    """ISO 8601, UTC; empty in the runs of textmsa 0.1."""
+
     def save(self, folder: Path) -> None:
         """Write run.json at once or not at all."""
-        part = folder / (RUN + ".part")
-        part.write_text(json.dumps(asdict(self), indent=2) + "\n")
-        part.replace(folder / RUN)
+        valid = {name: None if math.isnan(value) else value for name, value in self.valid.items()}
+        write_json(folder / RUN, asdict(self) | {"valid": valid})  # JSON has no NaN
+
+    @staticmethod
+    def load(folder: Path) -> "RunInfo":
+        """Read run.json; raises UserError where it is damaged, of another format or not whole."""
+        path, remedy = folder / RUN, "train again into another folder"
+        document = read_json(path, remedy=remedy, unstamped=True)
+        needed = {part.name for part in fields(RunInfo) if part.default is part.default_factory is MISSING}
+        if missing := sorted(needed - document.keys()):
+            raise UserError(f"{path}: lacks {', '.join(missing)}; {remedy}")
+        if unknown := sorted(document.keys() - {part.name for part in fields(RunInfo)}):
+            raise UserError(
+                f"{path}: has {', '.join(unknown)}, which this textmsa does not know; use the one that wrote it"
+            )
+        document["score_range"] = tuple(document["score_range"])
+        document["valid"] = {name: math.nan if value is None else value for name, value in document["valid"].items()}
+        return RunInfo(**document)
 
 
 class Run:
@@ -89,9 +113,7 @@ class Run:
             raise UserError(
                 f"{path}: not a run folder; make one with: textmsa train RECIPE.yaml --data STORE --out RUN"
             )
-        document = json.loads((path / RUN).read_text())
-        document["score_range"] = tuple(document["score_range"])
-        return Run(path, RunInfo(**document), Preparation.load(path))
+        return Run(path, RunInfo.load(path), Preparation.load(path))
 
     @cached_property
     def members(self) -> "list[Run]":
@@ -128,32 +150,54 @@ class Run:
         return [(m.int8_model if precision == "int8" else m.model, m.collator) for m in self.members]
 
     def check(self, store: "Store") -> None:
-        """Raises UserError where a store was not prepared as this run's training data were."""
-        differences = self.preparation.differences(Preparation.load(store.path))
+        """Raises UserError where a store was not prepared as this run's training data were, or has other scores."""
+        if store.manifest.score_range != self.info.score_range:
+            (low, high), (own_low, own_high) = store.manifest.score_range, self.info.score_range
+            raise UserError(
+                f"{store.path}: has scores in [{low:g}, {high:g}], and {self.path} was trained on scores in "
+                f"[{own_low:g}, {own_high:g}]: give a store of the same range, or train on this one"
+            )
+        differences = self.preparation.differences(store.preparation)
         if differences:
             raise UserError(
                 f"{store.path}: prepared otherwise than the data of {self.path} ({'; '.join(differences)}): "
                 "give the store it was trained on, or train on this one"
             )
+        own = self.preparation.statistics
+        if own is not None and own.sha256 != store.statistics.sha256:
+            raise UserError(
+                f"{store.path}: its statistics are not those of {self.path}, whose network would read it wrongly: "
+                f"prepare the corpus with textmsa prepare CORPUS --like {self.path}, or train on this one"
+            )
 
-    def score(self, samples: Any, indices: Sequence[int], *, precision: Precision = "fp32") -> Scored:
+    def score(
+        self, samples: Samples | Sequence[Sample], indices: Sequence[int], *, precision: Precision = "fp32"
+    ) -> Scored:
         """Score the samples at `indices`; each one's score depends on that sample only."""
         return mean_of(self.score_members(samples, indices, precision=precision))
 
-    def score_members(self, samples: Any, indices: Sequence[int], *, precision: Precision = "fp32") -> list[Scored]:
+    def score_members(
+        self, samples: Samples | Sequence[Sample], indices: Sequence[int], *, precision: Precision = "fp32"
+    ) -> list[Scored]:
         """The scores of each seed's network; of one where one was trained."""
         assert self.preparation.statistics is not None
         standards = standards_of(self.preparation.statistics)
+        whole = _whole(samples)
         return [
-            score_all(model, collator, SampleDataset(self.view(samples, model), indices, standards, model.config))
+            score_all(model, collator, SampleDataset(self.view(whole, model), indices, standards, model.config))
             for model, collator in self.load(precision)
         ]
 
-    def view(self, samples: Any, model: "TextMsaModel") -> Any:
+    def view(self, samples: Samples, model: "TextMsaModel") -> Samples:
         """The samples as the network was trained to read them."""
         return controlled(samples, model.config, self.preparation)
 
-    def drift(self, samples: Any, indices: Sequence[int], scored: Scored) -> str:
+    def missing_text(self, sample: Sample) -> str | None:
+        """Why the network reads no text of a sample, although it may have a transcript; None where it reads one."""
+        model = self.members[0].model
+        return missing_text(self.view(SampleList([sample]), model)[0], model.config)
+
+    def drift(self, samples: Samples | Sequence[Sample], indices: Sequence[int], scored: Scored) -> str:
         """How far int8 `scored` lies from the scores in fp32, on the first clips, as a line for people."""
         few = list(indices[:DRIFT_CLIPS])
         gap_N = np.abs(scored.score_N[: len(few)] - self.score(samples, few).score_N)
@@ -162,6 +206,10 @@ class Run:
             f"int8 against fp32 on {len(few)} clip(s): |drift| median {np.median(gap_N):.4f}, most {gap_N.max():.4f} "
             f"({np.median(gap_N) / (high - low):.2%} and {gap_N.max() / (high - low):.2%} of the range)"
         )
+
+
+def _whole(samples: Samples | Sequence[Sample]) -> Samples:
+    return SampleList(samples) if isinstance(samples, Sequence) else samples
 
 
 def seed_folder(run: Path, seed: int) -> Path:

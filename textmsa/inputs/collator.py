@@ -4,7 +4,7 @@ Shapes: B clips, L word pieces, T steps, F features.
 """
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
@@ -16,7 +16,10 @@ from textmsa.model.batch import Batch, Steps, Tokens
 from textmsa.types import FloatArray
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedTokenizerBase
+
     from textmsa.inputs.encoded_texts import EncodedTexts
+    from textmsa.model import TextMsaConfig
 
 
 class Collator:
@@ -30,7 +33,9 @@ class Collator:
         What the frozen part of its text encoder makes of the texts, where that was computed before.
     """
 
-    def __init__(self, tokenizer: Any, config: Any, encoded: "EncodedTexts | None" = None) -> None:
+    def __init__(
+        self, tokenizer: "PreTrainedTokenizerBase", config: "TextMsaConfig", encoded: "EncodedTexts | None" = None
+    ) -> None:
         self.tokenizer, self.config, self.encoded = tokenizer, config, encoded
 
     def __call__(self, examples: Sequence[Example]) -> Batch:
@@ -73,17 +78,18 @@ class Collator:
         """Pieces as they were given, cut after `max_text_length` as the reference code does."""
         limit = self.config.max_text_length
         stacked = np.zeros((len(texts), 3, limit), np.int64)
-        for row, pieces in enumerate(texts):
-            if pieces is not None:
-                stacked[row, :, : min(pieces.shape[1], limit)] = pieces[:, :limit]
+        for row, text in enumerate(texts):
+            if text is not None:
+                stacked[row, :, : min(text.shape[1], limit)] = text[:, :limit]
         longest = int(np.flatnonzero(np.any(stacked[:, 1], axis=0)).max(initial=0)) + 1
-        kept = torch.from_numpy(stacked[:, :, :longest] if self.config.mask_padding else stacked)
-        if kept.numel() and not 0 <= int(kept[:, 0].min()) <= int(kept[:, 0].max()) < len(self.tokenizer):
+        pieces = torch.from_numpy(stacked[:, :, :longest] if self.config.mask_padding else stacked)
+        if pieces.numel() and not 0 <= int(pieces[:, 0].min()) <= int(pieces[:, 0].max()) < len(self.tokenizer):
             raise UserError(
-                f"the data file's word pieces (up to {int(kept[:, 0].max())}) are not of the text encoder's tokenizer "
-                f"({len(self.tokenizer)} pieces): give the encoder they were made for, or inputs.pieces: tokenize"
+                f"the data file's word pieces (up to {int(pieces[:, 0].max())}) are not of the text encoder's "
+                f"tokenizer ({len(self.tokenizer)} pieces): give the encoder they were made for, or "
+                "inputs.pieces: tokenize"
             )
-        return Tokens(kept[:, 0], kept[:, 1] > 0, kept[:, 2])
+        return Tokens(pieces[:, 0], pieces[:, 1] > 0, pieces[:, 2])
 
     def _steps(self, rows: Iterable[tuple[FloatArray, npt.NDArray[np.bool_]] | None]) -> Steps | None:
         rows = list(rows)

@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
+from transformers import PreTrainedModel
 
 from textmsa.model.batch import States, Tokens
 from textmsa.model.text_encoder import encode_together, first_layers, stack
@@ -34,10 +36,10 @@ class EncodedTexts:
     def __init__(self, folder: Path, layer: int, size: int) -> None:
         self.folder, self.layer, self.size = folder, layer, size
         self.rows: dict[str, tuple[int, int]] = dict(_listed(folder / INDEX))
-        self._states: Any = None
+        self._states: npt.NDArray[np.float32] | None = None
 
     @staticmethod
-    def of(texts: Iterable[Tokens], *, encoder: Any, layer: int, root: Path) -> "EncodedTexts":
+    def of(texts: Iterable[Tokens], *, encoder: PreTrainedModel, layer: int, root: Path) -> "EncodedTexts":
         """The states of `texts`; those that `root` does not hold yet are computed, in evaluation mode.
 
         Parameters
@@ -55,23 +57,23 @@ class EncodedTexts:
         folder.mkdir(parents=True, exist_ok=True)
         with open(folder / "lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            known = EncodedTexts(folder, layer, encoder.config.hidden_size)
+            encoded = EncodedTexts(folder, layer, encoder.config.hidden_size)
             every = {name: row for tokens in texts for name, row in zip(_names(tokens), _rows(tokens), strict=True)}
-            missing = {name: row for name, row in every.items() if name and name not in known.rows}
+            missing = {name: row for name, row in every.items() if name and name not in encoded.rows}
             if missing:
-                known._encode(missing, encoder)
-        return known
+                encoded._encode(missing, encoder)
+        return encoded
 
     def states(self, tokens: Tokens) -> States:
         """States (B, L, F) of one text per clip, zeros where its mask is not real."""
         if self._states is None:
             self._states = np.memmap(self.folder / STATES, np.float32, "r").reshape(-1, self.size)
-        found = np.zeros((*tokens.ids_BL.shape, self.size), dtype=np.float32)
+        states_BLF = np.zeros((*tokens.ids_BL.shape, self.size), dtype=np.float32)
         for row, (name, mask_L) in enumerate(zip(_names(tokens), tokens.mask_BL.numpy(), strict=True)):
             if name:
                 start, rows = self.rows[name]
-                found[row, mask_L] = self._states[start : start + rows]
-        return States(torch.from_numpy(found), self.layer)
+                states_BLF[row, mask_L] = self._states[start : start + rows]
+        return States(torch.from_numpy(states_BLF), self.layer)
 
     def __getstate__(self) -> dict[str, Any]:
         """Data loading workers map the file themselves."""
@@ -112,7 +114,7 @@ def _hidden(texts: list[Tokens], encoder: Any, layer: int) -> list[Tensor]:
     return [states[real] for states, real in zip(hidden, tokens.mask_BL, strict=True)]
 
 
-def frozen_key(encoder: Any, layer: int) -> str:
+def frozen_key(encoder: PreTrainedModel, layer: int) -> str:
     """Name for what decides the states of given word pieces: the frozen weights and the number of layers."""
     digest = hashlib.sha256()
     with first_layers(encoder, layer):

@@ -5,16 +5,18 @@ Shapes: L word pieces, T steps, F features.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
+from textmsa.config import InputConfig
 from textmsa.errors import UserError
 from textmsa.inputs.time_grid import Standardisation, steps_of
-from textmsa.types import Explanation, FloatArray, Sample
+from textmsa.types import RESIDUAL_SEPARATOR, Clip, Explanation, FloatArray, Sample, Samples
 
-RESIDUAL_SEPARATOR = " | "
+if TYPE_CHECKING:
+    from textmsa.model import TextMsaConfig
 
 
 @dataclass(frozen=True)
@@ -51,49 +53,103 @@ def text_of(transcript: str | None, transcript_en: str | None, explanation: Expl
     return chosen[source] or None
 
 
-def example_of(sample: Sample, standards: dict[str, Standardisation], config: Any) -> Example:
-    """One prepared clip as the network reads it; `config` is the model's `TextMsaConfig`."""
-    seen, told, given = sample.observation, sample.explanation, sample.pieces
-    audio = steps_of(seen.audio, seen.duration, standards.get("audio"), config)
-    video = steps_of(seen.video, seen.duration, standards.get("video"), config)
-    texts: dict[str, str | Pieces | None] = {
-        "text": text_of(seen.transcript, sample.clip.transcript_en, told, config.text_input),
-        "audio": told.audio,
-        "video": told.video,
-    }
+def missing_text(sample: Sample, config: "InputConfig | TextMsaConfig") -> str | None:
+    """Why the network reads no text of a sample, which must be as the run's view gives it; None where it reads one."""
+    if "text" not in config.modalities:
+        return "not read by this network"
+    if _text_of(sample, config) is not None:
+        return None
     if config.pieces == "given":
-        texts = {"text": given.get(config.text_input), "audio": given.get("audio"), "video": given.get("video")}
+        return f"no word pieces of the text {config.text_input!r}"
+    reasons = {"translated": "no translation (text_en)", "reason": "the explanation has no reason"}
+    return reasons.get(config.text_input) or sample.observation.missing.get("text", "no transcript")
+
+
+def _text_of(sample: Sample, config: "InputConfig | TextMsaConfig") -> "str | Pieces | None":
+    if config.pieces == "given":
+        return sample.pieces.get(config.text_input)
+    clip, observation = sample.clip, sample.observation
+    return text_of(observation.transcript, clip.transcript_en, sample.explanation, config.text_input)
+
+
+def example_of(sample: Sample, standards: dict[str, Standardisation], config: "TextMsaConfig") -> Example:
+    """One prepared clip as the network reads it; `config` is the model's."""
+    observation, explanation = sample.observation, sample.explanation
+    audio = steps_of(observation.audio, observation.duration, standards.get("audio"), config)
+    video = steps_of(observation.video, observation.duration, standards.get("video"), config)
+    explained: dict[str, str | Pieces | None] = {"audio": explanation.audio, "video": explanation.video}
+    if config.pieces == "given":
+        explained = {name: sample.pieces.get(name) for name in explained}
     read = config.modalities
     audio, video = audio if "audio" in read else None, video if "video" in read else None
     return Example(
         id=sample.clip.id,
-        text=texts["text"] if "text" in read else None,
-        audio_explanation=texts["audio"] if audio is not None else None,
-        video_explanation=texts["video"] if video is not None else None,
+        text=_text_of(sample, config) if "text" in read else None,
+        audio_explanation=explained["audio"] if audio is not None else None,
+        video_explanation=explained["video"] if video is not None else None,
         audio=audio,
         video=video,
         label=sample.clip.label,
     )
 
 
-def texts_of(store: Any, config: Any) -> "list[str | Pieces]":
-    """All texts that the text encoder may read of a store's clips; features are not read.
+def texts_of(samples: Samples, config: "InputConfig | TextMsaConfig") -> "list[str | Pieces]":
+    """All texts that the text encoder may read of some samples; features are not read.
 
-    Raises UserError where the recipe asks for word pieces that the store does not have.
+    Raises UserError where the recipe asks for word pieces that the samples do not have.
     """
     if config.pieces == "given":
-        columns = {name: store.pieces(name) for name in (config.text_input, "audio", "video")}
+        columns = {name: samples.pieces(name) for name in (config.text_input, "audio", "video")}
         if not any(piece is not None for piece in columns[config.text_input]):
             raise UserError(
-                f"{store.path}: holds no word pieces of the text {config.text_input!r}: set inputs.pieces to tokenize, "
-                "or inputs.text_input to another text"
+                f"inputs.pieces given: the store holds no word pieces of the text {config.text_input!r}: set "
+                "inputs.pieces to tokenize, or inputs.text_input to another text"
             )
         return [piece for column in columns.values() for piece in column if piece is not None]
-    found: set[str | None] = set()
-    for clip, told in zip(store.clips(), store.explanations(), strict=True):
-        text = text_of(clip.transcript, clip.transcript_en, told, config.text_input)
-        found |= {text, told.audio, told.video}
-    return sorted(text for text in found if text)
+    texts: set[str | None] = set()
+    for clip, explanation in zip(samples.clips(), samples.explanations(), strict=True):
+        text = text_of(clip.transcript, clip.transcript_en, explanation, config.text_input)
+        texts |= {text, explanation.audio, explanation.video}
+    return sorted(text for text in texts if text)
+
+
+def have_text(samples: Samples, config: "InputConfig | TextMsaConfig") -> list[bool]:
+    """For each sample whether the network reads a text of it; features are not read."""
+    if config.pieces == "given":
+        return [piece is not None for piece in samples.pieces(config.text_input)]
+    return [
+        text_of(clip.transcript, clip.transcript_en, explanation, config.text_input) is not None
+        for clip, explanation in zip(samples.clips(), samples.explanations(), strict=True)
+    ]
+
+
+class SampleList:
+    """Samples that lie in memory, one by one: of no store, so that nothing of theirs has a column."""
+
+    def __init__(self, samples: Sequence[Sample]) -> None:
+        self.samples = list(samples)
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def __getitem__(self, index: int) -> Sample:
+        return self.samples[index]
+
+    def clips(self) -> list[Clip]:
+        """The clip of each."""
+        return [sample.clip for sample in self.samples]
+
+    def explanations(self) -> list[Explanation]:
+        """The explanation of each."""
+        return [sample.explanation for sample in self.samples]
+
+    def pieces(self, name: str) -> "list[Pieces | None]":
+        """The word pieces (3, L) of one text of each."""
+        return [sample.pieces.get(name) for sample in self.samples]
+
+    def column(self, name: str) -> list[Any]:
+        """Raises UserError: what asks for a column compares a clip with the others of its split."""
+        raise UserError(f"single clips have no {name!r} column: such a run is for evaluation on a store, not for clips")
 
 
 class SampleDataset:
@@ -104,10 +160,10 @@ class SampleDataset:
 
     def __init__(
         self,
-        samples: Any,
+        samples: Samples,
         indices: Sequence[int],
         standards: dict[str, Standardisation],
-        config: Any,
+        config: "TextMsaConfig",
         change: Callable[[Example], Example] | None = None,
     ) -> None:
         self.samples, self.indices, self.standards, self.config = samples, list(indices), standards, config

@@ -4,12 +4,16 @@ Shapes: T values, S steps, F features. Masks are True where real.
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
 from textmsa.types import FeatureSequence, FloatArray
+
+if TYPE_CHECKING:
+    from textmsa.features.statistics import Statistics
+    from textmsa.model import TextMsaConfig
 
 STEP_SECONDS = 0.1  # the common time grid (DESIGN, "Our semantics")
 LEAST_MEASURED = 0.5  # a window is real if at least this share of its columns has a value
@@ -79,7 +83,7 @@ def without_padding(sequence: FeatureSequence | None) -> FeatureSequence | None:
 
 
 def steps_of(
-    sequence: FeatureSequence | None, duration: float | None, standard: Standardisation | None, config: Any
+    sequence: FeatureSequence | None, duration: float | None, standard: Standardisation | None, config: "TextMsaConfig"
 ) -> tuple[FloatArray, npt.NDArray[np.bool_]] | None:
     """One modality's steps for the network; None where it is missing or has no real window.
 
@@ -104,7 +108,7 @@ def steps_of(
     return np.where(np.isfinite(values) & mask[:, None], values, 0).astype(np.float32), mask
 
 
-def standards_of(statistics: Any) -> dict[str, Standardisation]:
+def standards_of(statistics: "Statistics") -> dict[str, Standardisation]:
     """Means and deviations of the training split from a preparation's `Statistics`."""
-    found = {name: getattr(statistics, name) for name in ("audio", "video")}
-    return {name: Standardisation(s.mean_F, s.std_F) for name, s in found.items() if s is not None}
+    modalities = {"audio": statistics.audio, "video": statistics.video}
+    return {name: Standardisation(s.mean_F, s.std_F) for name, s in modalities.items() if s is not None}

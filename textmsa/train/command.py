@@ -1,24 +1,60 @@
 """`textmsa train`: recipe + store -> run folder, for one seed or several."""
 
+import logging
 import os
 import shutil
-from dataclasses import asdict, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 import numpy as np
 
 from textmsa import metrics
-from textmsa.config import AlignmentQuery, Recipe, check_recipe
+from textmsa.config import MOST_SEED, AlignmentQuery, Recipe, check_recipe
 from textmsa.errors import UserError
 from textmsa.run import MODEL, RECIPE, RUN, Run, RunInfo, seed_folder
+from textmsa.runtime.claim import CLAIM, LOCK, locked
 from textmsa.runtime.device import choose_device
 from textmsa.runtime.progress import duration
-from textmsa.store.preparation import Preparation
 from textmsa.store.reading import Store
-from textmsa.train.one_network import TrainResult, train_one
+from textmsa.train.job import COMMAND, Job
+from textmsa.train.learner import check_data, labels_of
+from textmsa.train.one_network import train_one
 
 TRIED = "tried"
+OWN = (RUN, RECIPE, CLAIM, LOCK)
+"""What a run folder does not take over from the alignment query that was tried with the best outcome."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What `train` gives back."""
+
+    path: Path
+    info: RunInfo
+    members: tuple[RunInfo, ...] = ()
+    """Of each seed, where several were trained."""
+    finished_before: bool = False
+
+    def text(self) -> str:
+        """A line for people."""
+        info = self.info
+        if self.finished_before:
+            return f"{self.path}: finished before; nothing to do"
+        if not self.members:
+            return (
+                f"{self.path}: valid MAE {info.valid['mae']:.3f}, corr {info.valid['corr']:.3f} at epoch "
+                f"{info.best_epoch} of {info.epochs}, alignment_query {info.alignment_query}, {duration(info.seconds)}"
+            )
+        errors = [member.valid["mae"] for member in self.members]
+        spread = f" +- {np.std(errors, ddof=1):.3f}" if len(errors) > 1 else ""
+        count = f"{len(errors)} seeds" if len(errors) > 1 else "1 seed"
+        return (
+            f"{self.path}: {count}, valid MAE {np.mean(errors):.3f}{spread} each, {info.valid['mae']:.3f} by the mean "
+            f"of their scores, {duration(info.seconds)}"
+        )
 
 
 def train(
@@ -56,129 +92,102 @@ def train(
     textmsa train demo --data store --out run --model.num_experts 8 --inputs.modalities text,audio
     """
     check_recipe(recipe)
+    numbers = parse_seeds(seeds) if seeds else []
     store = Store.open(data)
-    store.indices("train"), store.indices("valid")  # each raises UserError where it is empty
-    place = choose_device(device)
-    if seeds:
-        return _train_seeds(recipe, parse_seeds(seeds), store, out, place, precision)
-    return _train_seed(recipe, store, out, place, precision)
+    job = Job(recipe, store, out, choose_device(device), precision)
+    if _is_finished(job, numbers):
+        return TrainResult(out, RunInfo.load(out), finished_before=True)
+    check_data(recipe, store)
+    job.check()
+    with locked(out, command=COMMAND):
+        return _train_seeds(job, numbers) if numbers else _train_seed(job)
 
 
 def parse_seeds(given: str) -> list[int]:
     """ "1111,1112" -> [1111, 1112]; UserError for anything else, and for a seed that comes twice."""
     words = [word.strip() for word in given.split(",")]
-    if not all(word.isdecimal() for word in words):
-        raise UserError(f"--seeds {given!r}: give whole numbers from 0 with commas between, as in 1111,1112,1113")
-    found = [int(word) for word in words]
-    if len(set(found)) < len(found):
+    if not all(word.isdecimal() and int(word) <= MOST_SEED for word in words):
+        raise UserError(
+            f"--seeds {given!r}: give whole numbers from 0 to {MOST_SEED} with commas between, as in 1111,1112,1113"
+        )
+    seeds = [int(word) for word in words]
+    if len(set(seeds)) < len(seeds):
         raise UserError(f"--seeds {given!r}: a seed comes twice")
-    return found
+    return seeds
 
 
-def _train_seeds(recipe: Recipe, seeds: list[int], store: Store, out: Path, device: str, precision: str) -> TrainResult:
-    if (out / RUN).is_file():
-        held = Run.open(out).info
-        if held.seeds == seeds:
-            return _finished(recipe, out)
-        if not held.seeds or not set(held.seeds) <= set(seeds):
-            held_seeds = ", ".join(map(str, held.seeds or [held.seed]))
-            raise UserError(f"--out {out}: holds the seeds {held_seeds}; add others to them, or give another --out")
-    _claim(recipe, out)
-    infos: list[RunInfo] = []
-    for seed in seeds:
-        seeded = replace(recipe, training=replace(recipe.training, seed=seed))
-        if infos and recipe.try_alignment_queries:  # the first seed has chosen
-            chosen = cast(AlignmentQuery, infos[0].alignment_query)
-            seeded = replace(seeded, model=replace(recipe.model, alignment_query=chosen), try_alignment_queries=())
-        infos.append(_train_seed(seeded, store, seed_folder(out, seed), device, precision).info)
-    Preparation.load(store.path).save(out)
-    info = replace(infos[0], seeds=seeds)
-    scored = Run(out, info, Preparation.load(out)).score(store, store.indices("valid"))
-    family = metrics.family_of(store.manifest.score_range)
-    info = replace(
+def _is_finished(job: Job, seeds: list[int]) -> bool:
+    """Whether the run is there, and of these seeds; UserError where it has others, or was begun otherwise."""
+    if not job.is_finished:
+        return False
+    info = RunInfo.load(job.folder)
+    if not seeds or set(info.seeds) == set(seeds):
+        return True
+    if not info.seeds or not set(info.seeds) <= set(seeds):
+        held = ", ".join(map(str, info.seeds or [info.seed]))
+        raise UserError(f"{job.folder}: holds the seeds {held}; add others to them, or give another folder")
+    return False
+
+
+def _train_seeds(job: Job, seeds: list[int]) -> TrainResult:
+    """A run for each seed, and their mean; the alignment query is chosen by one of them for all."""
+    job.begin()
+    # Where a run is gone on with, or given more seeds, it has been chosen already, whatever the seeds' order now.
+    chooser = next((seed for seed in seeds if (seed_folder(job.folder, seed) / TRIED).is_dir()), seeds[0])
+    infos: dict[int, RunInfo] = {}
+    for seed in [chooser, *(seed for seed in seeds if seed != chooser)]:
+        chosen = infos[chooser].alignment_query if infos and job.recipe.try_alignment_queries else None
+        result = _train_seed(
+            job.at(seed_folder(job.folder, seed), seed=seed, query=cast(AlignmentQuery | None, chosen))
+        )
+        logger.info(result.text())
+        infos[seed] = result.info
+    members = tuple(infos[seed] for seed in seeds)
+    info = _mean_of(job, infos[chooser], members)
+    info.save(job.folder)
+    return TrainResult(job.folder, info, members)
+
+
+def _mean_of(job: Job, first: RunInfo, members: tuple[RunInfo, ...]) -> RunInfo:
+    """What run.json says of several seeds: the figures of the mean of their scores."""
+    job.store.preparation.save(job.folder)
+    info = replace(first, seed=members[0].seed, seeds=[member.seed for member in members])
+    scored = Run(job.folder, info, job.store.preparation).score(job.store, job.store.labelled("valid"))
+    family = metrics.family_of(info.score_range)
+    return replace(
         info,
-        valid=metrics.evaluate(scored.score_N, store.labels("valid"), family),
-        expert_load=np.mean([member.expert_load for member in infos], axis=0).tolist(),
-        seconds=sum(member.seconds for member in infos),
+        valid=metrics.evaluate(scored.score_N, labels_of(job.store, "valid"), family),
+        expert_load=np.mean([member.expert_load for member in members], axis=0).tolist(),
+        seconds=sum(member.seconds for member in members),
     )
-    info.save(out)
-    errors = [member.valid["mae"] for member in infos]
-    spread = f" +- {np.std(errors, ddof=1):.3f}" if len(errors) > 1 else ""
-    count = f"{len(seeds)} seeds" if len(seeds) > 1 else "1 seed"
-    print(
-        f"{out}: {count}, valid MAE {np.mean(errors):.3f}{spread} each, {info.valid['mae']:.3f} by the mean "
-        f"of their scores, {duration(info.seconds)}"
-    )
-    return TrainResult(out, info)
 
 
-def _train_seed(recipe: Recipe, store: Store, out: Path, device: str, precision: str) -> TrainResult:
+def _train_seed(job: Job) -> TrainResult:
     """Train with the recipe's seed, once for each alignment query that it tries."""
-    queries = recipe.try_alignment_queries
-    if (out / RUN).is_file():
-        return _finished(recipe, out)
-    _claim(recipe, out)
-    if not queries:
-        result = train_one(recipe, store, out, device=device, precision=precision)
-    else:
-        results: dict[str, TrainResult] = {}
-        for query in queries:
-            variant = replace(recipe, model=replace(recipe.model, alignment_query=query), try_alignment_queries=())
-            results[query] = _try(variant, store, out / TRIED / query, device, precision)
-        result = _keep_best(results, out)
-    info = result.info
-    print(
-        f"{out}: valid MAE {info.valid['mae']:.3f}, corr {info.valid['corr']:.3f} at epoch {info.best_epoch} of "
-        f"{info.epochs}, alignment_query {info.alignment_query}, {duration(info.seconds)}"
+    if job.is_finished:
+        return TrainResult(job.folder, RunInfo.load(job.folder), finished_before=True)
+    job.begin()
+    tried = [job.at(job.folder / TRIED / query, query=query) for query in job.recipe.try_alignment_queries]
+    if not tried:
+        return TrainResult(job.folder, train_one(job))
+    return TrainResult(
+        job.folder, _keep_best({variant.folder: _train_seed(variant).info for variant in tried}, job.folder)
     )
-    return result
 
 
-def _claim(recipe: Recipe, out: Path) -> None:
-    """Write the recipe into a new run folder; an unfinished one must have been made with the same recipe."""
-    import yaml
-
-    text = yaml.safe_dump(_plain(asdict(recipe)), sort_keys=False)
-    if out.exists() and not (out / RECIPE).is_file() and (not out.is_dir() or any(out.iterdir())):
-        raise UserError(f"--out {out}: exists and is not a run folder; give another")
-    if (out / RECIPE).is_file() and (out / RECIPE).read_text() != text:
-        raise UserError(f"--out {out}: was begun with another recipe (see {out / RECIPE}); give another --out")
-    out.mkdir(parents=True, exist_ok=True)
-    (out / RECIPE).write_text(text)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    return list(value) if isinstance(value, tuple) else value
-
-
-def _finished(recipe: Recipe, out: Path) -> TrainResult:
-    _claim(recipe, out)
-    print(f"{out}: finished before; nothing to do")
-    return TrainResult(out, Run.open(out).info)
-
-
-def _try(recipe: Recipe, store: Store, out: Path, device: str, precision: str) -> TrainResult:
-    if (out / RUN).is_file():
-        return TrainResult(out, Run.open(out).info)
-    _claim(recipe, out)
-    return train_one(recipe, store, out, device=device, precision=precision)
-
-
-def _keep_best(results: dict[str, TrainResult], out: Path) -> TrainResult:
+def _keep_best(infos: dict[Path, RunInfo], out: Path) -> RunInfo:
     """Copy the run with the lowest validation MAE to `out`."""
-    best = min(results.values(), key=lambda result: result.info.valid["mae"])
-    tried = {query: result.info.valid["mae"] for query, result in results.items()}
-    for name in os.listdir(best.path):
-        source, target = best.path / name, out / name
+    best = min(infos, key=lambda folder: infos[folder].valid["mae"])
+    for name in os.listdir(best):
+        source, target = best / name, out / name
         if source.is_dir():
             shutil.copytree(source, target, dirs_exist_ok=True)
-        elif name not in (RUN, RECIPE):
+        elif name not in OWN:
             shutil.copy(source, target)
-    for result in results.values():
-        if result is not best:
-            shutil.rmtree(result.path / MODEL, ignore_errors=True)
-    info = replace(best.info, tried=tried, seconds=sum(result.info.seconds for result in results.values()))
+    for folder in infos:
+        if folder != best:
+            shutil.rmtree(folder / MODEL, ignore_errors=True)
+    tried = {info.alignment_query: info.valid["mae"] for info in infos.values()}
+    info = replace(infos[best], tried=tried, seconds=sum(info.seconds for info in infos.values()))
     info.save(out)
-    return TrainResult(out, info)
+    return info

@@ -1,25 +1,22 @@
 """Clips with descriptions, to learn from: EMER-fine's table, or VideoLLaMA 3's conversations."""
 
-import csv
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from textmsa.corpora import EXTENSIONS
 from textmsa.errors import UnreadableClip, UserError
 from textmsa.explain.clip_answers import SAMPLE_RATE, spread
-from textmsa.explain.emer import decoded, emer_parts, read_bytes
+from textmsa.explain.emer import SPLIT_COLUMNS, emer_parts, read_emer_table
 from textmsa.explain.language_models.question import Question, Turn
 from textmsa.explain.prompts import Language, prompt
 from textmsa.media import Media, read_media
-from textmsa.runtime.atomic import write_text
+from textmsa.runtime.atomic import decoded, read_bytes, write_text
 from textmsa.runtime.progress import track
 
-SPLITS = ("mode", "split")
-"""Columns, or keys of a JSON line, that say which split a clip is of."""
 MARKS = ("<video>", "<audio>", "<image>")
 """What stands in a conversation where a clip is shown."""
-EXTENSIONS = (".mp4", ".avi", ".mkv", ".mov", ".webm", ".wav", ".mp3", ".flac")
 
 
 @dataclass(frozen=True)
@@ -34,82 +31,106 @@ class Example:
     earlier: tuple[Turn, ...] = ()
 
 
-def read_examples(data: Path, clips: Path, language: Language, sees: bool, hears: bool) -> list[Example]:
-    """The answers to learn; UserError for a file in another form, or one that holds none of the training split."""
-    if not clips.is_dir():
-        raise UserError(f"--clips {clips}: no such folder")
-    text = decoded(data, read_bytes(data))
-    if data.suffix.lower() == ".csv":
-        found = _of_table(data, text, clips, language, sees, hears)
-    elif data.suffix.lower() == ".jsonl":
-        found = _of_conversations(data, text, clips, sees, hears)
-    else:
-        raise UserError(f"--data {data}: give EMER-fine's .csv, or VideoLLaMA 3's .jsonl")
-    if not found:
-        raise UserError(f"--data {data}: holds nothing to learn (of the training split, with a description)")
-    return found
+@dataclass(frozen=True)
+class DescribedClips:
+    """A file of descriptions and the folder that holds its clips.
 
+    Parameters
+    ----------
+    data
+        EMER-fine's .csv, or VideoLLaMA 3's .jsonl; of a file that tells splits only the training split is read.
+    clips
+        Folder of the clips: searched by name for a table, the root of relative paths for conversations.
+    language
+        Of a table: its column, and the prompts that are asked.
+    """
 
-def _of_table(data: Path, text: str, clips: Path, language: Language, sees: bool, hears: bool) -> list[Example]:
-    """A description's paragraph on each modality that the model perceives, as the answer to the explainer's prompt."""
-    column = {"en": "english", "zh": "chinese"}[language]
-    table = csv.DictReader(text.splitlines(keepends=True))
-    columns = table.fieldnames or []
-    if "name" not in columns or column not in columns:
-        raise UserError(f"--data {data}: needs the columns name, {column}; it has {', '.join(columns) or 'none'}")
-    files: dict[str, list[Path]] = {}
-    for path in sorted(clips.rglob("*")):
-        if path.suffix.lower() in EXTENSIONS:
-            files.setdefault(path.stem, []).append(path)
-    able = (("video", sees), ("audio", hears))
-    found = []
-    for row in table:
-        if not _to_train(row) or not (told := (row[column] or "").strip()):
-            continue
-        name = Path(row["name"] or "").name
-        stem = name.rpartition(".")[0] or name
-        if len(named := files.get(stem, [clips / name])) > 1:
-            raise UserError(f"--clips {clips}: {named[0]} and {named[1]} may both be {name!r}; leave one of them there")
-        clip, parts = named[0], emer_parts(told)
-        for modality, perceived in able:
-            if perceived and modality in parts:
-                asked = prompt(f"describe_{modality}", language).fill()
-                found.append(Example(clip, asked, parts[modality], (modality,)))
-    return found
+    data: Path
+    clips: Path
+    language: Language = "en"
 
+    def read(self, *, sees: bool, hears: bool) -> list[Example]:
+        """The answers that a model which sees or hears can learn.
 
-def _of_conversations(data: Path, text: str, clips: Path, sees: bool, hears: bool) -> list[Example]:
-    """Each answer of each conversation, after what was said before it."""
-    found = []
-    for number, line in enumerate(text.split("\n"), 1):
-        if not line.strip():
-            continue
-        try:
-            document = json.loads(line)
-            if not _to_train(document):
+        Raises UserError for a file in another form, or one that holds nothing to learn.
+        """
+        if not self.clips.is_dir():
+            raise UserError(f"--clips {self.clips}: no such folder")
+        if self.data.suffix.lower() == ".csv":
+            examples = self._of_table(("video",) * sees + ("audio",) * hears)
+        elif self.data.suffix.lower() == ".jsonl":
+            examples = self._of_conversations(("video",) * sees + ("audio",) * hears)
+        else:
+            raise UserError(f"--data {self.data}: give EMER-fine's .csv, or VideoLLaMA 3's .jsonl")
+        if not examples:
+            raise UserError(f"--data {self.data}: holds nothing to learn (of the training split, with a description)")
+        return examples
+
+    def _of_table(self, perceived: tuple[str, ...]) -> list[Example]:
+        """A description's paragraph on each modality that the model perceives, as answer to the explainer's prompt."""
+        examples = []
+        files = self._files()
+        for described in read_emer_table(self.data, self.language):
+            if not described.training:
                 continue
-            name = document["video"]
-            clip = clips / (name if isinstance(name, str) else name[0])
-            turns = [(turn["from"], turn["value"]) for turn in document["conversations"]]
-            asked, answers = [v for who, v in turns if who == "human"], [v for who, v in turns if who == "gpt"]
-            if not answers or [who for who, _ in turns] != ["human", "gpt"] * len(answers):
-                raise ValueError("human and gpt must take turns")
-            if not all(isinstance(words, str) and words.strip() for words in [*asked, *answers]):
-                raise ValueError("a turn is empty")
-        except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
-            raise UserError(
-                f"{data}, line {number}: needs video and conversations of from (human, gpt) and value ({error!r})"
-            ) from error
-        asked = [_without_marks(words) for words in asked]
-        shows = ("video",) * sees + ("audio",) * hears
-        for k, answer in enumerate(answers):
-            earlier = tuple(Turn(answers[i], asked[i + 1]) for i in range(k))
-            found.append(Example(clip, asked[0], answer.strip(), shows, earlier))
-    return found
+            named = files.get(described.stem, [self.clips / described.name])
+            if len(named) > 1:
+                raise UserError(
+                    f"--clips {self.clips}: {named[0]} and {named[1]} may both be {described.name!r}; leave one of "
+                    "them there"
+                )
+            parts = emer_parts(described.text)
+            for modality in perceived:
+                if modality in parts:
+                    asked = prompt(f"describe_{modality}", self.language).fill()
+                    examples.append(Example(named[0], asked, parts[modality], (modality,)))
+        return examples
+
+    def _files(self) -> dict[str, list[Path]]:
+        """Name without ending -> the media files of that name."""
+        files: dict[str, list[Path]] = {}
+        for path in sorted(self.clips.rglob("*")):
+            if path.suffix.lower() in EXTENSIONS:
+                files.setdefault(path.stem, []).append(path)
+        return files
+
+    def _of_conversations(self, perceived: tuple[str, ...]) -> list[Example]:
+        """Each answer of each conversation, after what was said before it."""
+        examples = []
+        for number, line in enumerate(decoded(self.data, read_bytes(self.data)).split("\n"), 1):
+            if not line.strip():
+                continue
+            try:
+                document = json.loads(line)
+                if _to_train(document):
+                    examples += _of_conversation(document, self.clips, perceived)
+            except (ValueError, KeyError, IndexError, TypeError, AttributeError) as error:
+                raise UserError(
+                    f"{self.data}, line {number}: needs video and conversations of from (human, gpt) and value "
+                    f"({error!r})"
+                ) from error
+        return examples
+
+
+def _of_conversation(document: dict[str, Any], clips: Path, perceived: tuple[str, ...]) -> list[Example]:
+    """Raises one of the errors of Python's own types where the document has another form."""
+    name = document["video"]
+    clip = clips / (name if isinstance(name, str) else name[0])
+    turns = [(turn["from"], turn["value"]) for turn in document["conversations"]]
+    asked, answers = [v for who, v in turns if who == "human"], [v for who, v in turns if who == "gpt"]
+    if not answers or [who for who, _ in turns] != ["human", "gpt"] * len(answers):
+        raise ValueError("human and gpt must take turns")
+    if not all(isinstance(words, str) and words.strip() for words in [*asked, *answers]):
+        raise ValueError("a turn is empty")
+    asked = [_without_marks(words) for words in asked]
+    return [
+        Example(clip, asked[0], answer.strip(), perceived, tuple(Turn(answers[i], asked[i + 1]) for i in range(place)))
+        for place, answer in enumerate(answers)
+    ]
 
 
 def _to_train(row: dict[str, Any]) -> bool:
-    return all((row.get(name) or "train") == "train" for name in SPLITS)
+    return all((row.get(name) or "train") == "train" for name in SPLIT_COLUMNS)
 
 
 def _without_marks(words: str) -> str:
@@ -150,11 +171,11 @@ def unreadable(examples: list[Example], shown: Shown, record: Path) -> None:
     """Write down clip -> why it cannot be shown; every clip is decoded once, and never again after a stop."""
     if record.is_file():
         return
-    found = {}
+    reasons = {}
     clips = {example.clip: example for example in examples}
     for clip, example in track(sorted(clips.items()), total=len(clips), label="reading clips"):
         try:
             shown.question(example)
         except UnreadableClip as error:
-            found[str(clip)] = str(error)
-    write_text(record, json.dumps(found, indent=1) + "\n")
+            reasons[str(clip)] = str(error)
+    write_text(record, json.dumps(reasons, indent=1) + "\n")

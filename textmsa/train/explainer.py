@@ -7,25 +7,64 @@ frame a second are its values. Only the tokens of the answers are learnt.
 import json
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, fields
 from hashlib import sha256
 from pathlib import Path
 from typing import Any, Literal
 
 from textmsa import seams
-from textmsa.errors import UnreadableClip, UserError
-from textmsa.explain.emer import read_bytes
-from textmsa.explain.language_models.local_model import Inputs, LocalModel
+from textmsa.errors import UserError
+from textmsa.explain.language_models.local_model import LocalModel
 from textmsa.explain.prompts import Language
-from textmsa.runtime.atomic import write_text
-from textmsa.runtime.progress import Meter
-from textmsa.train.described_clips import Example, Shown, read_examples, unreadable
+from textmsa.runtime.atomic import read_bytes, read_json, write_json, write_text
+from textmsa.runtime.claim import CLAIM, Claim, differences
+from textmsa.train.checkpoints import CHECKPOINTS, last_checkpoint
+from textmsa.train.described_clips import DescribedClips, Example, Shown, unreadable
 
-LAYERS = r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
-"""The linear layers of the language model; those of eyes and ears stay as they are."""
-READABLE, RECORD, CHECKPOINTS = "clips.json", "finetune.json", "checkpoints"
-RECIPE = "options.json"
+COMMAND = "textmsa finetune-explainer"
+READABLE, RECORD = "clips.json", "finetune.json"
+OLD_CLAIM = "options.json"
+"""What claim.json was called once."""
 WAITING = 0.5  # seconds
+REMEDY = "give another folder"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinetuneRecipe:
+    """All that decides what is learnt of some descriptions; `finetune_explainer` tells what each means."""
+
+    model: str
+    explainer: str
+    revision: str | None
+    language: Language
+    fps: float
+    max_frames: int
+    rank: int
+    alpha: int
+    dropout: float
+    epochs: int
+    batch_size: int
+    gradient_accumulation: int
+    learning_rate: float
+    warmup_fraction: float
+    seed: int
+    dtype: str
+    load_in_4bit: bool
+    gradient_checkpointing: bool
+
+    def check(self) -> None:
+        """Raises UserError for values with which nothing can be learnt."""
+        above = ("fps", "max_frames", "rank", "alpha", "epochs", "batch_size", "gradient_accumulation", "learning_rate")
+        for name in above:
+            if not getattr(self, name) > 0:
+                raise UserError(f"--{name.replace('_', '-')} {getattr(self, name)}: give more than 0")
+        for name in ("dropout", "warmup_fraction"):
+            if not 0 <= getattr(self, name) < 1:
+                raise UserError(f"--{name.replace('_', '-')} {getattr(self, name)}: give 0 or more, below 1")
+
+    def steps(self, examples: int, processes: int) -> int:
+        """Steps of the whole training."""
+        return self.epochs * math.ceil(examples / (self.batch_size * self.gradient_accumulation * processes))
 
 
 @dataclass(frozen=True)
@@ -36,11 +75,26 @@ class FinetuneResult:
     examples: int
     left_out: dict[str, str]
     """Clip -> why nothing is learnt of it."""
+    losses: tuple[float, ...] = ()
+    """In the order of the steps; none where it was finished before, and in all processes of torchrun but the first."""
+    finished_before: bool = False
 
     @property
     def exit_code(self) -> int:
         """0 all were learnt from, 1 some clips could not be."""
         return int(bool(self.left_out))
+
+    def text(self) -> str:
+        """For people; empty in all processes of torchrun but the first."""
+        if self.finished_before:
+            return f"{self.out}: finished before; nothing to do"
+        if not self.losses:
+            return ""
+        first, last = self.losses[0], self.losses[-1]
+        lines = [f"{self.out}: learnt from {self.examples} answers; loss {first:.3f} -> {last:.3f}"]
+        if self.left_out:
+            lines.append(f"{self.out / READABLE}: {len(self.left_out)} clips could not be read")
+        return "\n".join(lines)
 
 
 def finetune_explainer(
@@ -125,177 +179,94 @@ def finetune_explainer(
     --------
     textmsa finetune-explainer --data described.csv --clips my_clips --model MODEL --out adapter
     """
-    given = {name: value for name, value in locals().items() if name not in ("out", "device")}
-    _check(given)
-    options = {name: str(value) if isinstance(value, Path) else value for name, value in given.items()}
-    options["data_sha256"] = sha256(read_bytes(Path(data))).hexdigest()
-    class_ = seams.load(seams.LANGUAGE_MODELS, explainer, what="language model")
-    examples = read_examples(Path(data), Path(clips), language, class_.sees, class_.hears)
-    out = Path(out)
-    if (out / RECORD).is_file() and _same(out, options):
-        print(f"{out}: finished before; nothing to do")
-        learnt = json.loads((out / RECORD).read_text())["examples"]
-        return FinetuneResult(out, learnt, json.loads((out / READABLE).read_text()))
+    options = locals()
+    recipe = FinetuneRecipe(**{part.name: options[part.name] for part in fields(FinetuneRecipe)})
+    recipe.check()
+    return finetune(recipe, DescribedClips(Path(data), Path(clips), language), Path(out), device=device)
+
+
+def finetune(recipe: FinetuneRecipe, described: DescribedClips, out: Path, *, device: str) -> FinetuneResult:
+    """Write the adapter into `out`, whose finetune.json comes last; as `finetune_explainer`."""
+    class_ = seams.load(seams.LANGUAGE_MODELS, recipe.explainer, what="language model")
+    examples = described.read(sees=class_.sees, hears=class_.hears)
+    claim = claim_of(recipe, described, out)
+    if (out / RECORD).is_file():
+        _take(claim)
+        learnt = int(read_json(out / RECORD, remedy=REMEDY, unstamped=True)["examples"])
+        return FinetuneResult(out, learnt, _left_out(out), finished_before=True)
     from accelerate import PartialState
 
-    shown, state = Shown(fps, max_frames), PartialState(cpu=device == "cpu")
+    shown, state = Shown(recipe.fps, recipe.max_frames), PartialState(cpu=device == "cpu")
     if state.is_main_process:
-        _claim(out, options)
+        _take(claim)
         unreadable(examples, shown, out / READABLE)
     while not (out / READABLE).is_file():  # a barrier would give up after some minutes
         time.sleep(WAITING)
-    left_out = json.loads((out / READABLE).read_text())
-    kept = [example for example in examples if str(example.clip) not in left_out]
-    if not kept:
-        raise UserError(f"{clips}: none of the {len(left_out)} clips can be read (see {out / READABLE})")
-    from transformers import set_seed
-
-    set_seed(seed)
+    left_out = _left_out(out)
+    readable = [example for example in examples if str(example.clip) not in left_out]
+    if not readable:
+        raise UserError(f"{described.clips}: none of the {len(left_out)} clips can be read (see {out / READABLE})")
     if state.num_processes > 1 and state.device.type == "cuda":
         device = f"cuda:{state.local_process_index}"
-    told = class_(model, revision=revision, device=device, dtype=dtype, load_in_4bit=load_in_4bit)
-    net = with_updates(told, rank, alpha, dropout, gradient_checkpointing)
-    steps = epochs * math.ceil(len(kept) / (batch_size * gradient_accumulation * state.num_processes))
-    trainer = _trainer(
-        told,
-        net,
-        _Examples(told, kept, shown),
-        output_dir=str(out / CHECKPOINTS),
-        num_train_epochs=epochs,
-        per_device_train_batch_size=batch_size,
-        gradient_accumulation_steps=gradient_accumulation,
-        learning_rate=learning_rate,
-        lr_scheduler_type="cosine",
-        warmup_steps=round(warmup_fraction * steps),
-        logging_steps=max(1, steps // 100),
-        save_steps=max(1, min(100, steps // 10)),
-        seed=seed,
-        **({"gradient_checkpointing": True} if gradient_checkpointing else {}),
-    )
-    from textmsa.train.checkpoints import last_checkpoint
+    trained, losses = _learn(recipe, class_, readable, shown, out, device=device, processes=state.num_processes)
+    if not state.is_main_process:
+        return FinetuneResult(out, len(readable), left_out)
+    record = {
+        "options": claim.options,
+        "base": trained.identity(),
+        "examples": len(readable),
+        "left_out": len(left_out),
+    }
+    write_text(out / RECORD, json.dumps(record | {"losses": losses}, indent=1) + "\n")
+    return FinetuneResult(out, len(readable), left_out, tuple(row["loss"] for row in losses))
 
+
+def _learn(
+    recipe: FinetuneRecipe,
+    class_: type[LocalModel],
+    examples: list[Example],
+    shown: Shown,
+    out: Path,
+    *,
+    device: str,
+    processes: int,
+) -> tuple[LocalModel, list[dict[str, Any]]]:
+    """The model, its adapter written to `out` by the first process, and the loss by step."""
+    from transformers import set_seed
+
+    from textmsa.train.explainer_trainer import trainer_of, with_updates
+
+    set_seed(recipe.seed)
+    model = class_(
+        recipe.model, revision=recipe.revision, device=device, dtype=recipe.dtype, load_in_4bit=recipe.load_in_4bit
+    )
+    network = with_updates(model, recipe)
+    steps = recipe.steps(len(examples), processes)
+    trainer = trainer_of(model, network, recipe, examples, shown, out / CHECKPOINTS, steps=steps)
     trainer.train(resume_from_checkpoint=last_checkpoint(out / CHECKPOINTS))
-    if state.is_main_process:
-        net.save_pretrained(str(out))
-        losses = [{"step": row["step"], "loss": row["loss"]} for row in trainer.state.log_history if "loss" in row]
-        record = {"options": options, "base": told.identity(), "examples": len(kept), "left_out": len(left_out)}
-        write_text(out / RECORD, json.dumps(record | {"losses": losses}, indent=1) + "\n")
-        print(f"{out}: learnt from {len(kept)} answers; loss {losses[0]['loss']:.3f} -> {losses[-1]['loss']:.3f}")
-        if left_out:
-            print(f"{out / READABLE}: {len(left_out)} clips could not be read")
-    return FinetuneResult(out, len(kept), left_out)
+    if trainer.is_world_process_zero():
+        network.save_pretrained(str(out))
+    return model, [{"step": row["step"], "loss": row["loss"]} for row in trainer.state.log_history if "loss" in row]
 
 
-def _check(given: dict[str, Any]) -> None:
-    above = ("fps", "max_frames", "rank", "alpha", "epochs", "batch_size", "gradient_accumulation", "learning_rate")
-    for name in above:
-        if not given[name] > 0:
-            raise UserError(f"--{name.replace('_', '-')} {given[name]}: give more than 0")
-    for name in ("dropout", "warmup_fraction"):
-        if not 0 <= given[name] < 1:
-            raise UserError(f"--{name.replace('_', '-')} {given[name]}: give 0 or more, below 1")
+def claim_of(recipe: FinetuneRecipe, described: DescribedClips, out: Path) -> Claim:
+    """What the folder is begun with: the recipe, what the descriptions hold, and where the clips lie."""
+    facts = {"data_sha256": sha256(read_bytes(described.data)).hexdigest(), "clips": str(described.clips.resolve())}
+    return Claim(out, COMMAND, asdict(recipe) | facts)
 
 
-def _same(out: Path, options: dict[str, Any]) -> bool:
-    return (out / RECIPE).is_file() and json.loads((out / RECIPE).read_text()) == options
+def _take(claim: Claim) -> None:
+    """Claim the folder; one that an older textmsa began has its options in another file, and is gone on with."""
+    old = claim.folder / OLD_CLAIM
+    if old.is_file() and not (claim.folder / CLAIM).is_file():
+        options = read_json(old, remedy=REMEDY, unstamped=True)
+        options.pop("data", None)
+        options["clips"] = str(Path(options.get("clips", "")).resolve())
+        if found := differences(claim.options, options):
+            raise UserError(f"{claim.folder}: was begun otherwise by {COMMAND} ({'; '.join(found)}); {REMEDY}")
+        write_json(claim.folder / CLAIM, claim.options)
+    claim.take()
 
 
-def _claim(out: Path, options: dict[str, Any]) -> None:
-    """Write the options into a new folder; what was begun with others is not gone on with."""
-    if (out / RECIPE).is_file():
-        if not _same(out, options):
-            raise UserError(f"--out {out}: was begun with other options (see {out / RECIPE}); give another --out")
-        return
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UserError(f"--out {out}: exists and is not a folder of this command; give another")
-    out.mkdir(parents=True, exist_ok=True)
-    write_text(out / RECIPE, json.dumps(options, indent=1) + "\n")
-
-
-def with_updates(told: LocalModel, rank: int, alpha: int, dropout: float, gradient_checkpointing: bool) -> Any:
-    """The network with low-rank updates beside the language model's linear layers; only these are trained."""
-    try:
-        from peft import LoraConfig, get_peft_model
-    except ModuleNotFoundError as error:
-        raise UserError("finetune-explainer needs the package peft: pip install 'textmsa[lora]'") from error
-    if gradient_checkpointing:
-        told.net.enable_input_require_grads()
-    config = LoraConfig(
-        r=rank, lora_alpha=alpha, lora_dropout=dropout, target_modules=LAYERS, task_type="CAUSAL_LM", bias="none"
-    )
-    return get_peft_model(told.net, config)
-
-
-class _Examples:
-    """Examples as the network reads them, decoded when they are wanted."""
-
-    def __init__(self, told: LocalModel, examples: list[Example], shown: Shown) -> None:
-        self.told, self.examples, self.shown = told, examples, shown
-
-    def __len__(self) -> int:
-        return len(self.examples)
-
-    def __getitem__(self, index: int) -> Inputs:
-        example = self.examples[index]
-        try:
-            question = self.shown.question(example)
-        except UnreadableClip as error:
-            raise UserError(f"{example.clip}: {error}; take it out of --data") from error
-        return self.told.inputs(question, example.earlier, example.answer)
-
-
-def _trainer(told: LocalModel, net: Any, examples: _Examples, **options: Any) -> Any:
-    """The Hugging Face Trainer with the `options` of its arguments."""
-    import torch
-    from transformers import Trainer, TrainerCallback, TrainingArguments
-    from transformers.trainer_callback import PrinterCallback
-
-    cpu, dtype = told.device == "cpu", told.net.dtype
-    arguments = TrainingArguments(
-        save_strategy="steps",
-        save_total_limit=1,
-        bf16=dtype == torch.bfloat16 and not cpu,
-        use_cpu=cpu,
-        remove_unused_columns=False,
-        label_names=["labels"],
-        report_to=[],
-        disable_tqdm=True,
-        dataloader_pin_memory=not cpu,
-        log_level="error",
-        **options,
-    )
-
-    def batch(items: list[Inputs]) -> Inputs:
-        found = told.collate(items, padding="right")
-        return {name: value.to(dtype) if value.is_floating_point() else value for name, value in found.items()}
-
-    class Line(TrainerCallback):
-        """Steps, remaining time and the last loss on one line."""
-
-        meter: Meter | None = None
-
-        def on_train_begin(self, args: Any, state: Any, control: Any, **others: Any) -> None:
-            if state.is_world_process_zero:
-                self.meter = Meter(total=state.max_steps, label="finetune", done=state.global_step)
-
-        def on_step_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
-            if self.meter is not None:
-                self.meter.advance()
-
-        def on_log(self, args: Any, state: Any, control: Any, logs: Any = None, **others: Any) -> None:
-            if self.meter is not None and "loss" in (logs or {}):
-                self.meter.label = f"finetune (loss {logs['loss']:.3f})"
-
-        def on_train_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
-            if self.meter is not None:
-                self.meter.close()
-
-    trainer = Trainer(
-        model=net,
-        args=arguments,
-        train_dataset=examples,  # type: ignore[arg-type]
-        data_collator=batch,
-    )
-    trainer.remove_callback(PrinterCallback)
-    trainer.add_callback(Line())
-    return trainer
+def _left_out(out: Path) -> dict[str, str]:
+    return dict(read_json(out / READABLE, remedy=REMEDY, unstamped=True))

@@ -4,10 +4,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from torch import nn
+
 from textmsa.config import TrainingConfig
 from textmsa.errors import UserError
 
 if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+
     from textmsa.inputs.collator import Collator
     from textmsa.inputs.examples import Pieces
     from textmsa.model import TextMsaModel
@@ -15,7 +19,7 @@ if TYPE_CHECKING:
 TOKENISE = 1024  # texts at a time
 
 
-def frozen_layers(encoder: Any, trainable: str) -> int | None:
+def frozen_layers(encoder: "PreTrainedModel", trainable: str) -> int | None:
     """How many of the encoder's layers `encoder_trainable` keeps fixed, counted from below; None where none is."""
     from textmsa.model.text_encoder import encoder_layers
 
@@ -35,10 +39,13 @@ def frozen_layers(encoder: Any, trainable: str) -> int | None:
     return count - last
 
 
-def prepare_encoder(
+def freeze_encoder(
     model: "TextMsaModel", collator: "Collator", training: TrainingConfig, texts: "Sequence[str | Pieces]", root: Path
 ) -> None:
-    """Freeze what is not trained, keep in `root` what it makes of `texts`, and add low-rank updates if asked."""
+    """Freeze what is not trained, or add low-rank updates if asked.
+
+    What the frozen part makes of `texts` is kept in `root`, and the collator gives it with each batch.
+    """
     from textmsa.inputs.encoded_texts import EncodedTexts
 
     encoder: Any = model.text_encoder
@@ -55,7 +62,7 @@ def prepare_encoder(
     collator.encoded = EncodedTexts.of((c for c in chunks if c), encoder=encoder, layer=frozen, root=root)
 
 
-def add_lora(encoder: Any, rank: int) -> None:
+def add_lora(encoder: nn.Module, rank: int) -> None:
     """Low-rank updates beside every linear layer of the encoder, whose own weights are then fixed (peft)."""
     try:
         from peft import LoraConfig, inject_adapter_in_model
@@ -65,7 +72,7 @@ def add_lora(encoder: Any, rank: int) -> None:
     inject_adapter_in_model(config, encoder)
 
 
-def merge_lora(encoder: Any) -> None:
+def merge_lora(encoder: nn.Module) -> None:
     """Put low-rank updates into the weights beside which they lie, so that the encoder is an ordinary one again."""
     from peft.tuners.tuners_utils import BaseTunerLayer
 

@@ -1,17 +1,95 @@
 """The Hugging Face Trainer, with our loss, optimiser groups, schedule and progress line."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
-from transformers import Trainer, TrainerCallback
+from transformers import EarlyStoppingCallback, EvalPrediction, Trainer, TrainerCallback
+from transformers.integrations import TensorBoardCallback
+from transformers.trainer_callback import PrinterCallback
 
+from textmsa import metrics
 from textmsa.config import TrainingConfig
+from textmsa.inputs.collator import Collator
+from textmsa.inputs.examples import Example
 from textmsa.runtime.progress import Meter
+from textmsa.train.checkpoints import CHECKPOINTS
+from textmsa.train.learner import Learner
+from textmsa.train.one_device import OneDeviceArguments
 from textmsa.train.schedule import schedule
 
 LOSSES = {"mse": functional.mse_loss, "l1": functional.l1_loss}
+VALID_BATCH = 64  # clips
+TENSORBOARD = "tensorboard"
+
+
+def trainer_of(learner: Learner, out: Path, *, device: str, precision: str) -> "TextMsaTrainer":
+    """A trainer that keeps its checkpoints in `out`; the epoch with the lowest validation MAE is the one kept."""
+    training = learner.recipe.training
+
+    def valid_metrics(prediction: EvalPrediction) -> dict[str, float]:
+        scores_N, labels_N = np.asarray(prediction.predictions), np.asarray(prediction.label_ids)
+        return metrics.evaluate(scores_N, labels_N, learner.family)
+
+    arguments = OneDeviceArguments(
+        place=device,
+        output_dir=str(out / CHECKPOINTS),
+        num_train_epochs=training.epochs,
+        per_device_train_batch_size=training.batch_size,
+        per_device_eval_batch_size=VALID_BATCH,
+        max_grad_norm=training.max_grad_norm,
+        eval_strategy="epoch",
+        save_strategy="epoch",
+        logging_strategy="epoch",
+        save_total_limit=1,
+        load_best_model_at_end=True,
+        metric_for_best_model="mae",
+        greater_is_better=False,
+        report_to=[],
+        seed=training.seed,
+        bf16=precision == "bf16",
+        remove_unused_columns=False,
+        label_names=["labels"],
+        disable_tqdm=True,
+        dataloader_num_workers=training.data_workers,
+        dataloader_persistent_workers=training.data_workers > 0,
+        log_level="error",
+    )
+    trainer = TextMsaTrainer(
+        training=training,
+        model=learner.model,
+        args=arguments,
+        train_dataset=learner.splits["train"],
+        eval_dataset=learner.splits["valid"],
+        data_collator=Inputs(learner.collator),
+        compute_metrics=valid_metrics,
+    )
+    board = TensorBoardCallback()
+    board.logging_dir = str(out / TENSORBOARD)
+    trainer.remove_callback(PrinterCallback)
+    for callback in (board, ProgressLine(f"train {out.name}")):
+        trainer.add_callback(callback)
+    if training.patience is not None:
+        trainer.add_callback(EarlyStoppingCallback(early_stopping_patience=training.patience))
+    return trainer
+
+
+@dataclass(frozen=True)
+class Inputs:
+    """Examples -> what the Trainer passes on: labels for its bookkeeping, the batch for the network."""
+
+    collator: Collator
+
+    def __call__(self, examples: Sequence[Example]) -> dict[str, Any]:
+        """Every example has a label."""
+        batch = self.collator(examples)
+        assert batch.label_B is not None, f"clips without a label: {', '.join(batch.ids[:3])}"
+        return {"labels": batch.label_B, "batch": batch}
 
 
 class TextMsaTrainer(Trainer):

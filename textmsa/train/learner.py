@@ -1,0 +1,134 @@
+"""What learns: a network, the collator that feeds it, and the clips of both splits as it reads them."""
+
+import logging
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from textmsa import metrics
+from textmsa.config import Recipe
+from textmsa.errors import UserError
+from textmsa.inputs.collator import Collator
+from textmsa.inputs.examples import SampleDataset, have_text, texts_of
+from textmsa.inputs.time_grid import standards_of
+from textmsa.inputs.views import controlled, drop_modalities
+from textmsa.model import TextMsaConfig, TextMsaModel
+from textmsa.model.text_encoder import load_encoder
+from textmsa.run import MODEL
+from textmsa.scoring import Scored, score_all
+from textmsa.store.reading import Store
+from textmsa.train.text_encoder import freeze_encoder, merge_lora
+
+ENCODED = "encoded"
+LEARNT_FROM = ("train", "valid")
+NEEDED_TEXTS = {
+    "translated": "has a translation (text_en): textmsa prepare --translate en with a language model makes them",
+    "reason": "is explained with a reason, which measured explanations never have: prepare with another explainer",
+}
+"""`inputs.text_input` -> what no clip has, where none has that text, and how to come by it."""
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Learner:
+    """A network with all that it learns from. Use `Learner.build`.
+
+    Parameters
+    ----------
+    collator
+        Examples -> batch, with what the frozen part of the text encoder makes of the texts.
+    splits
+        "train" and "valid" -> the labelled clips as examples, in the order of `Store.labelled`.
+    family
+        Of the corpus' metrics.
+    """
+
+    recipe: Recipe
+    store: Store
+    model: TextMsaModel
+    collator: Collator
+    splits: dict[str, SampleDataset]
+    family: metrics.Family
+
+    @staticmethod
+    def build(recipe: Recipe, store: Store) -> "Learner":
+        """A new network with the recipe's seed, and the splits of the store as the recipe wants them read."""
+        from transformers import set_seed
+
+        set_seed(recipe.training.seed)
+        model, collator = build_model(recipe, store)
+        view = controlled(store, recipe.inputs, store.preparation)
+        freeze_encoder(model, collator, recipe.training, texts_of(view, model.config), store.path / ENCODED)
+        rate, standards = recipe.training.modality_dropout, standards_of(store.statistics)
+        thin = {"train": partial(drop_modalities, rate=rate)} if rate > 0 else {}
+        splits = {
+            split: SampleDataset(view, store.labelled(split), standards, model.config, thin.get(split))
+            for split in LEARNT_FROM
+        }
+        return Learner(recipe, store, model, collator, splits, metrics.family_of(store.manifest.score_range))
+
+    def validate(self) -> tuple[Scored, dict[str, float]]:
+        """Scores and metrics of the validation split."""
+        scored = score_all(self.model.eval(), self.collator, self.splits["valid"])
+        return scored, metrics.evaluate(scored.score_N, labels_of(self.store, "valid"), self.family)
+
+    def save(self, out: Path) -> None:
+        """The network, as one that needs nothing of training, with its tokenizer and how its clips are prepared."""
+        if self.recipe.training.encoder_trainable == "lora":
+            merge_lora(self.model.text_encoder)
+        self.model.save_pretrained(out / MODEL)
+        self.collator.tokenizer.save_pretrained(out / MODEL)
+        self.store.preparation.save(out)
+
+
+def build_model(recipe: Recipe, store: Store) -> tuple[TextMsaModel, Collator]:
+    """A network with pretrained text encoder, sized by the store, and the collator that feeds it."""
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.disable_progress_bar()
+    encoder, tokenizer = load_encoder(recipe.model.text_encoder)
+    statistics, read = store.statistics, recipe.inputs.modalities
+    config = TextMsaConfig(
+        **asdict(recipe.model),
+        **asdict(recipe.inputs),
+        audio_size=len(statistics.audio.names) if statistics.audio and "audio" in read else None,
+        video_size=len(statistics.video.names) if statistics.video and "video" in read else None,
+        text_encoder_config=encoder.config.to_dict(),
+    )
+    return TextMsaModel(config, encoder), Collator(tokenizer, config)
+
+
+def labels_of(store: Store, split: str) -> npt.NDArray[np.float64]:
+    """Labels (N,) in the order of `Store.labelled`."""
+    labels_N = store.labels(split)
+    return labels_N[np.isfinite(labels_N)]
+
+
+def check_data(recipe: Recipe, store: Store) -> None:
+    """Log what of a store is not learnt from.
+
+    Raises UserError where a split has no labelled clip, or no clip to train on has the text that the recipe reads.
+    """
+    for split in LEARNT_FROM:
+        labelled, clips = store.labelled(split), store.indices(split)
+        if len(labelled) < len(clips):
+            left_out = len(clips) - len(labelled)
+            logger.info("%s: %d of %d clips have no label and are left out", split, left_out, len(clips))
+    inputs = recipe.inputs
+    if "text" not in inputs.modalities:
+        return
+    having = have_text(controlled(store, inputs, store.preparation), inputs)
+    training = store.labelled("train")
+    count = sum(having[index] for index in training)
+    if not count and inputs.text_input in NEEDED_TEXTS and inputs.pieces == "tokenize":
+        raise UserError(
+            f"{store.path}: inputs.text_input {inputs.text_input}, and no clip to train on "
+            f"{NEEDED_TEXTS[inputs.text_input]}; or give another inputs.text_input"
+        )
+    if count < len(training):
+        gone = len(training) - count
+        logger.info("train: %d of %d clips have no text (inputs.text_input %s)", gone, len(training), inputs.text_input)
