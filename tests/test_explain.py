@@ -1,5 +1,6 @@
 """Explanations by language models: stages, trust, cache, failures; against a real server with faults on demand."""
 
+import csv
 import json
 import os
 import signal
@@ -15,13 +16,15 @@ import pytest
 from chat_server import ChatServer, words_of
 from small_corpora import write_clip, write_corpus, write_table
 
-from textmsa.errors import UserError
-from textmsa.explain.clip_answers import spread, voice_facts
-from textmsa.explain.emer import emer_parts
+from textmsa.errors import AnswerError, UserError
+from textmsa.explain import can_score, check_clips, concurrency_of
+from textmsa.explain.clip_answers import spread
+from textmsa.explain.emer import emer_parts, read_emer_table
 from textmsa.explain.language_models.chat_endpoint import ChatEndpoint
 from textmsa.explain.language_models.minute_limit import MinuteLimit
 from textmsa.explain.language_models.question import Question
 from textmsa.explain.measured.checks import check
+from textmsa.explain.measured.voice_facts import voice_facts
 from textmsa.explain.precomputed import PrecomputedExplainer
 from textmsa.explain.staged import ChatEndpointExplainer
 from textmsa.prepare.command import prepare
@@ -248,6 +251,37 @@ def test_answers_are_kept_by_content_and_prompt(clip, tmp_path):
         assert len(server.requests) == 10  # the words' clue and the conclusion
 
 
+def test_a_kept_answer_that_todays_limits_refuse_is_asked_for_again(clip, monkeypatch):
+    with ChatServer() as server:
+        explainer = ChatEndpointExplainer(None, **options(server))
+        first = explainer.explain(observation(clip))
+        key, document = explainer.asking.cache._database.execute("SELECT * FROM answers LIMIT 1").fetchone()
+        kept = json.loads(document)
+        assert kept["text"] == first.video
+        for text in ("a word too many " * 100, "", "I'm sorry, I can't help with that."):  # as other limits allowed
+            changed = json.dumps(kept | {"text": text})
+            explainer.asking.cache._database.execute("UPDATE answers SET document = ? WHERE key = ?", (changed, key))
+            before = len(server.requests)
+            again = explainer.explain(observation(clip))
+            assert len(server.requests) == before + 1
+            assert replace(again, provenance={}) == replace(first, provenance={})
+            cached = {stage: record["cached"] for stage, record in again.provenance["stages"].items()}
+            assert cached == {"video": False, "audio": True, "text": True, "refine": True}
+        explainer.explain(observation(clip))
+        assert len(server.requests) == before + 1  # replaced, once
+
+
+def test_an_error_without_words_is_told_by_its_kind(clip, monkeypatch):
+    def say_nothing(*_):
+        raise AnswerError
+
+    with ChatServer() as server:
+        explainer = ChatEndpointExplainer(None, **options(server))
+        monkeypatch.setattr(explainer.asking.model, "ask", say_nothing)
+        told = explainer.explain(observation(clip))
+    assert told.provenance["failed"] == "video: AnswerError; audio: AnswerError; text: AnswerError"
+
+
 def test_a_refiner_of_its_own_concludes(clip):
     with ChatServer() as describing, ChatServer() as refining:
         more = {"refiner": "chat_endpoint", "refiner_model": "wise", "refiner_base_url": refining.url}
@@ -396,6 +430,52 @@ def test_emer_fine_is_read_in_its_paragraphs(tmp_path):
     assert (told.video, told.audio, told.summary) == ("视频中，他皱眉。", "音频中，声音低沉。", "因此，他不高兴。")
 
 
+def write_bare(path: Path, *stems: str) -> PrecomputedExplainer:
+    path.write_text("".join(json.dumps({"id": stem, "audio": "In the audio, joy."}) + "\n" for stem in stems))
+    return PrecomputedExplainer(str(path))
+
+
+def test_one_explanation_by_name_alone_is_not_told_of_two_clips(tmp_path):
+    explainer = write_bare(tmp_path / "e.jsonl", "1", "2", "a$_$3", "3")
+    clips = [Path("Raw/a/1.mp4"), Path("Raw/b/2.mp4"), Path("Raw/a/3.mp4"), Path("Raw/b/3.mp4"), Path("Raw/b/4.mp4")]
+    check_clips(explainer, [*clips, clips[0]])  # the same clip again; one of the two 3 has its own
+    with pytest.raises(
+        UserError, match=r"explanation of '2' fits two clips, b/2.mp4 and a/2.mkv; give ids as"
+    ) as error:
+        check_clips(explainer, [*clips, Path("Raw/a/2.mkv")])
+    assert "\n" not in str(error.value)
+
+
+def test_what_an_explainer_may_have_besides(tmp_path):
+    plain = write_bare(tmp_path / "e.jsonl", "1")
+    assert concurrency_of(plain) == 1
+    assert not can_score(PrecomputedExplainer)
+    assert can_score(ChatEndpointExplainer)
+    assert concurrency_of(ChatEndpointExplainer(None, model="m", base_url="http://x/v1", concurrency=3)) == 3
+    check_clips(ChatEndpointExplainer(None, model="m", base_url="http://x/v1"), [Path("a/1.mp4"), Path("b/1.mp4")])
+
+
+def test_emer_tables_are_read_in_one_place(tmp_path):
+    table = tmp_path / "emer.csv"
+    strange = "In the video, a\u2028line of its own.\nAnd another."
+    with table.open("w", newline="", encoding="utf-8-sig") as stream:
+        writer = csv.writer(stream)
+        writer.writerows([["name", "english", "mode"], ["x/a.b.mp4", strange, ""], ["c", "", ""], ["d", "He.", "test"]])
+    found = read_emer_table(table, "en")
+    assert [(d.row, d.name, d.stem, d.training) for d in found] == [(2, "a.b.mp4", "a.b", True), (4, "d", "d", False)]
+    assert found[0].text == strange
+    for language, message in (
+        ("zh", "needs the columns name, chinese; it has name, english, mode"),
+        ("fr", "not 'fr'"),
+    ):
+        with pytest.raises(UserError, match=message):
+            read_emer_table(table, language)
+    with pytest.raises(UserError, match="not UTF-8 text"):
+        read_emer_table(table, "en", data=b"name,english\n\xff,b\n")
+    with pytest.raises(UserError, match="not a table"):
+        read_emer_table(table, "en", data=b"name,english\na," + b"b" * 200_000)
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
@@ -405,7 +485,7 @@ def test_emer_fine_is_read_in_its_paragraphs(tmp_path):
         ("e.jsonl", '{"id": "a", "audio": 1}', "must be text"),
         ("e.jsonl", '{"id": "a", "audio": "b"}\n{"id": "a", "audio": "b"}', "second explanation of 'a'"),
         ("e.jsonl", "\n", "holds no explanation"),
-        ("e.csv", "name,english2\na,b\n", "columns name, english, chinese"),
+        ("e.csv", "name,english2\na,b\n", "needs the columns name, english; it has name, english2"),
     ],
 )
 def test_bad_files_of_explanations_are_one_line(tmp_path, name, content, message):

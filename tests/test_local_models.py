@@ -222,7 +222,7 @@ def test_a_model_of_words_refines_what_another_described(checkpoints, tmp_path):
     }
     given |= {"refiner": "causal_lm", "refiner_model": str(checkpoints["causal_lm"]), "refiner_device": "cpu"}
     explainer = VideoLlama3Explainer(None, **given)
-    assert isinstance(explainer.refiner, CausalLm)
+    assert isinstance(explainer.asking.refiner, CausalLm)
     path = tmp_path / "a.mp4"
     write_clip(path, seed=0)
     seen = FeatureSequence(np.zeros((2, 1), np.float32), np.arange(2.0), ("x",))

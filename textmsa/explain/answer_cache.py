@@ -31,23 +31,30 @@ class AnswerCache:
             row = self._database.execute("SELECT document FROM answers WHERE key = ?", (key,)).fetchone()
         return None if row is None else dict(json.loads(row[0]))
 
-    def get_or_make(self, key: str, make: Callable[[], dict[str, Any]]) -> tuple[dict[str, Any], bool]:
+    def get_or_make(
+        self,
+        key: str,
+        make: Callable[[], dict[str, Any]],
+        still_usable: Callable[[dict[str, Any]], bool] = lambda document: True,
+    ) -> tuple[dict[str, Any], bool]:
         """(the answer, whether it was there already); what `make` raises is raised, and nothing is kept.
 
-        Threads that want one key at the same time wait for the first of them.
+        A kept answer that is not `still_usable` is made again and replaced. Threads that want one key at the same
+        time wait for the first of them.
         """
         with self._guard:
             lock = self._asking.setdefault(key, threading.Lock())
         try:
             with lock:
-                if (known := self.get(key)) is not None:
-                    return known, True
-                made = make()
+                kept = self.get(key)
+                if kept is not None and still_usable(kept):
+                    return kept, True
+                answer = make()
                 with self._guard:
                     self._database.execute(
-                        "INSERT OR REPLACE INTO answers VALUES (?, ?)", (key, json.dumps(made, ensure_ascii=False))
+                        "INSERT OR REPLACE INTO answers VALUES (?, ?)", (key, json.dumps(answer, ensure_ascii=False))
                     )
-                return made, False
+                return answer, False
         finally:
             with self._guard:
                 if not lock.locked():

@@ -66,10 +66,10 @@ def read_translation(text: str) -> str:
 
 def read_conclusion(text: str) -> tuple[str, str]:
     """Summary and reason, from the JSON object that the refiner was asked for."""
-    found = json_object(text)
+    document = json_object(text)
     parts = []
     for key in ("summary", "reason"):
-        value = found.get(key)
+        value = document.get(key)
         if not isinstance(value, str) or not value.strip():
             raise AnswerError(f"wrong JSON: it has no text {key!r}: {shown(text)}")
         if len(value) > LONGEST_REASON:
@@ -98,12 +98,12 @@ def json_object(text: str) -> dict[str, Any]:
     fenced = FENCE.search(text)
     body = (fenced.group(1) if fenced else text).strip()
     try:
-        found = json.loads(body)
+        document = json.loads(body)
     except ValueError:
         raise AnswerError(f"wrong JSON: {shown(text)}") from None
-    if not isinstance(found, dict):
+    if not isinstance(document, dict):
         raise AnswerError(f"wrong JSON, not an object: {shown(text)}")
-    return found
+    return document
 
 
 def shown(text: str) -> str:

@@ -3,16 +3,14 @@
 import hashlib
 import json
 import time
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Semaphore
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
-import numpy as np
-
-from textmsa.errors import AnswerError, UnreadableClip
+from textmsa.errors import AnswerError, UnreadableClip, first_line
+from textmsa.explain.answer_cache import AnswerCache
 from textmsa.explain.answers import (
     THOUGHT,
     Read,
@@ -21,31 +19,39 @@ from textmsa.explain.answers import (
     read_translation,
     usable,
 )
-from textmsa.explain.language_models.question import LanguageModel, Question, Turn
-from textmsa.explain.measured.facts import SEMITONES
-from textmsa.explain.measured.phrases import LOUDNESS, MELODY, PAUSES, PITCH, RATE
+from textmsa.explain.language_models.question import Answer, LanguageModel, Question, Turn
 from textmsa.explain.prompts import Language, prompt
 from textmsa.media import Media, read_media
 from textmsa.types import Observation
 
-if TYPE_CHECKING:
-    from textmsa.explain.staged import StagedExplainer
-
 T = TypeVar("T")
 SAMPLE_RATE = 16000  # Hz, what omni models hear
+LONGEST_FAILURE = 1000  # characters
 DECODING = Semaphore(2)
 """Clips decoded at a time, however many answers are waited for."""
-CLUES = {
-    "en": {"audio": "The voice", "video": "The face", "text": "The words", "transcript": "The subtitle reads"},
-    "zh": {"audio": "嗓音", "video": "面部", "text": "文字", "transcript": "字幕内容"},
-}
+
+
+@dataclass(frozen=True)
+class Asking:
+    """Who is asked about clips, how, and what is shown of them: the same for all clips of an explainer."""
+
+    explainer: str
+    version: str
+    model: LanguageModel
+    refiner: LanguageModel
+    """Who refines and translates; may be the model itself."""
+    language: Language
+    fps: float
+    max_frames: int
+    cache: AnswerCache
+    """Answers that were got already."""
 
 
 @dataclass
 class ClipAnswers:
     """The questions on one clip, their answers, and what came of each."""
 
-    explainer: "StagedExplainer"
+    asking: Asking
     observation: Observation
     failed: dict[str, str] = field(default_factory=dict)
     """Stage -> reason."""
@@ -62,7 +68,7 @@ class ClipAnswers:
 
     def translate(self, transcript: str, language: Language) -> None:
         """Ask for the transcript in another language; the prompt is in that language."""
-        by = self.explainer.refiner
+        by = self.asking.refiner
         self.text_en = self.answer(
             "translate", "translate", read_translation, by=by, language=language, transcript=transcript
         )
@@ -79,23 +85,34 @@ class ClipAnswers:
         **values: str,
     ) -> T | None:
         """What `read` makes of the answer to the prompt `name`: asked once, and once more where it is unusable."""
-        model, asked = by or self.explainer.model, prompt(name, language or self.explainer.language)
-        text = asked.fill(**values)
-        record: dict[str, Any] = {"prompt": asked.id, "prompt_sha256": asked.sha256}
+        model, template = by or self.asking.model, prompt(name, language or self.asking.language)
+        text = template.fill(**values)
+        record: dict[str, Any] = {"prompt": template.id, "prompt_sha256": template.sha256}
         self.stages[stage] = record
         key = self._key(model, text, shows)
+
+        def still_usable(document: dict[str, Any]) -> bool:
+            """Limits may be others than when it was kept: then it is asked again."""
+            try:
+                usable(Answer(str(document.get("text", ""))), read)
+            except AnswerError:
+                return False
+            return True
+
         try:
-            known, cached = self.explainer.cache.get_or_make(key, lambda: self._ask(model, text, shows, read))
+            answer, cached = self.asking.cache.get_or_make(
+                key, lambda: self._ask(model, text, shows, read), still_usable
+            )
         except AnswerError as error:
-            self.failed[stage] = str(error)
+            self.failed[stage] = first_line(error, limit=LONGEST_FAILURE)
             return None
         except UnreadableClip as error:
-            self.failed[stage] = f"the clip cannot be read again: {error}"
+            self.failed[stage] = f"the clip cannot be read again: {first_line(error, limit=LONGEST_FAILURE)}"
             return None
-        record |= {name: value for name, value in known.items() if name != "text"} | {"cached": cached}
-        return read(known["text"])
+        record |= {name: value for name, value in answer.items() if name != "text"} | {"cached": cached}
+        return read(answer["text"])
 
-    def _ask(self, model: LanguageModel, text: str, shows: tuple[str, ...], read: Read[Any]) -> dict[str, Any]:
+    def _ask(self, model: LanguageModel, text: str, shows: tuple[str, ...], read: Read[T]) -> dict[str, Any]:
         """Ask, and once more where the answer is unusable; what is kept of the usable one."""
         question, frames = self._question(text, shows)
         started, tokens_in, tokens_out = time.monotonic(), 0, 0
@@ -111,7 +128,7 @@ class ClipAnswers:
             except AnswerError as error:
                 if earlier:
                     raise AnswerError(f"{error} (after one repair)") from error
-                complaint = prompt("repair", self.explainer.language).fill(problem=str(error))
+                complaint = prompt("repair", self.asking.language).fill(problem=str(error))
                 earlier = (Turn(answer.text, complaint),)
         about: dict[str, Any] = {
             "text": _said(answer.text),
@@ -131,7 +148,7 @@ class ClipAnswers:
         for modality, there in (("video", media.frames), ("audio", media.waveform_N)):
             if modality in shows and there is None:
                 raise AnswerError(media.missing.get(modality, f"the clip has no {modality}"))
-        chosen = spread(len(media.frames or ()), self.explainer.max_frames) if "video" in shows else []
+        chosen = spread(len(media.frames or ()), self.asking.max_frames) if "video" in shows else []
         times = [round(float(media.frame_times_T[i]), 2) for i in chosen]
         frames = tuple((media.frames or ())[i] for i in chosen)
         waveform_N = media.waveform_N if "audio" in shows else None
@@ -149,7 +166,7 @@ class ClipAnswers:
     def _decoded(self) -> Media:
         if self._media is None:
             with DECODING:
-                self._media = read_media(self.observation.path, fps=self.explainer.fps, sample_rate=SAMPLE_RATE)
+                self._media = read_media(self.observation.path, fps=self.asking.fps, sample_rate=SAMPLE_RATE)
         return self._media
 
     def _key(self, model: LanguageModel, text: str, shows: tuple[str, ...]) -> str:
@@ -160,24 +177,24 @@ class ClipAnswers:
                 self._content = file_sha256(self.observation.path)
             parts += [self._content, *shows]
         if "video" in shows:
-            parts += [self.explainer.fps, self.explainer.max_frames]
+            parts += [self.asking.fps, self.asking.max_frames]
         return hashlib.sha256(json.dumps(parts, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
 
     def provenance(self) -> dict[str, Any]:
         """Who said what, to which prompts, at which price."""
-        explainer = self.explainer
+        asking = self.asking
         made: dict[str, Any] = {
-            "explainer": explainer.name,
-            "version": explainer.version,
-            "model": explainer.model.identity(),
-            "language": explainer.language,
+            "explainer": asking.explainer,
+            "version": asking.version,
+            "model": asking.model.identity(),
+            "language": asking.language,
             "stages": self.stages,
             "seconds": round(sum(stage.get("seconds", 0.0) for stage in self.stages.values()), 3),
             "tokens_in": sum(stage.get("tokens_in", 0) for stage in self.stages.values()),
             "tokens_out": sum(stage.get("tokens_out", 0) for stage in self.stages.values()),
         }
-        if explainer.refiner is not explainer.model:
-            made["refiner"] = explainer.refiner.identity()
+        if asking.refiner is not asking.model:
+            made["refiner"] = asking.refiner.identity()
         if {"audio", "score"} & set(self.stages):
             made["audio_from"] = self.audio_from
         if self.text_en is not None:
@@ -208,36 +225,3 @@ def file_sha256(path: Path) -> str:
             return hashlib.file_digest(stream, "sha256").hexdigest()
     except OSError as error:
         raise UnreadableClip(error.strerror or str(error)) from error
-
-
-def clues_text(clues: dict[str, str | None], language: Language) -> str:
-    """What is known of a clip, a line each."""
-    return "\n".join(f"- {label}: {clues[name]}" for name, label in CLUES[language].items() if clues.get(name))
-
-
-def voice_facts(facts: dict[str, float], grades: dict[str, int], duration: float | None) -> str:
-    """What was measured of a voice, a line each: numbers, and their grades among other clips where there are any."""
-    lines = [f"- {text}" for text in _voice_facts(facts, grades, duration)]
-    return "\n".join(lines)
-
-
-def _voice_facts(facts: dict[str, float], grades: dict[str, int], duration: float | None) -> Iterator[str]:
-    def graded(name: str, words: tuple[str, ...]) -> str:
-        return f" ({words[grades[name]]} among the clips)" if name in grades else ""
-
-    if "loudness" not in facts:
-        if "speech_seconds" in facts:
-            yield "no audible voice"
-        return
-    show: tuple[tuple[str, tuple[str, ...], Callable[[float], str]], ...] = (
-        ("pitch", PITCH, lambda v: f"pitch {np.exp(v / SEMITONES):.0f} Hz"),
-        ("pitch_range", MELODY, lambda v: f"pitch range {v:.1f} semitones; melody"),
-        ("loudness", LOUDNESS, lambda v: f"volume {v:.0f} dB"),
-        ("rate", RATE, lambda v: f"pace {v:.1f} syllables a second"),
-        ("pauses", PAUSES, lambda v: f"pauses for {v:.0%} of the time"),
-    )
-    for name, words, tell in show:
-        if name in facts:
-            yield tell(facts[name]) + graded(name, words)
-    if "emphasis_at" in facts and duration:
-        yield f"strongest emphasis at {facts['emphasis_at'] * duration:.1f} s of {duration:.1f} s"

@@ -1,24 +1,27 @@
 """Explanations written earlier: by `textmsa explain`, by other programs, or EMER-fine's.
 
 A clip is found by the last two parts of its path, `<video_id>/<clip_id>`, or by its file's name alone where the file
-of explanations gives only that.
+of explanations gives only that. A name alone that fits clips of two videos fits none of them: `check_clips`.
 """
 
-import csv
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, ClassVar
 
 from textmsa.errors import UserError
-from textmsa.explain.emer import decoded, emer_parts, read_bytes
-from textmsa.types import Explanation, Observation
+from textmsa.explain.emer import emer_parts, read_emer_table
+from textmsa.runtime.atomic import decoded, read_bytes
+from textmsa.types import EXPLANATION_PARTS, ID_SEPARATOR, Explanation, Observation
 
-SEPARATOR = "$_$"  # between video and clip in an id of the MMSA layout
-PARTS = ("audio", "video", "text", "summary", "reason")
+PARTS, SEPARATOR = EXPLANATION_PARTS, ID_SEPARATOR  # names that textmsa.report still asks for here
 KNOWN = {field.name for field in fields(Explanation)}
+Key = tuple[str, ...]
+"""(video id, clip id), or the file's name alone."""
+Entry = tuple[str, Key, Explanation]
+"""Where it stands in the file, whose it is, what it says."""
 
 
 class PrecomputedExplainer:
@@ -41,36 +44,51 @@ class PrecomputedExplainer:
 
     def __init__(self, explanations: str, sha256: str | None = None, language: str = "en") -> None:
         self.path = Path(explanations)
-        data = read_bytes(self.path)
-        found = hashlib.sha256(data).hexdigest()
-        if sha256 is not None and found != sha256:
+        data = read_bytes(self.path, remedy="give a file of explanations")
+        if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:
             raise UserError(f"{self.path}: has changed since the store was begun; give another --out")
-        text = decoded(self.path, data)
-        read = self._emer(text, language) if self.path.suffix.lower() == ".csv" else self._lines(text)
-        self.told: dict[tuple[str, ...], Explanation] = {}
-        for place, key, explanation in read:
+        entries = self._emer(data, language) if self.path.suffix.lower() == ".csv" else self._lines(data)
+        self.told: dict[Key, Explanation] = {}
+        for place, key, explanation in entries:
             if key in self.told:
-                raise UserError(f"{self.path}, {place}: a second explanation of {SEPARATOR.join(key)!r}")
+                raise UserError(f"{self.path}, {place}: a second explanation of {ID_SEPARATOR.join(key)!r}")
             self.told[key] = explanation
         if not self.told:
             raise UserError(f"{self.path}: holds no explanation")
 
     @staticmethod
-    def fit(observations: Any) -> dict[str, Any]:
+    def fit(observations: Sequence[Observation]) -> dict[str, Any]:
         """Nothing: explanations that are there need no statistics."""
         return {}
 
+    def check_clips(self, paths: Sequence[Path]) -> None:
+        """Raise UserError where one explanation, given for a file's name alone, would be told of two clips."""
+        first: dict[Key, Path] = {}
+        for path in paths:
+            key = self._key_of(path)
+            if key is None or len(key) > 1:
+                continue
+            if (other := first.setdefault(key, path)) != path:
+                raise UserError(
+                    f"{self.path}: its explanation of {key[0]!r} fits two clips, {_short(other)} and {_short(path)}; "
+                    f"give ids as <video_id>{ID_SEPARATOR}<clip_id>"
+                )
+
     def explain(self, observation: Observation) -> Explanation:
         """The explanation of this clip's file; one that says it failed where there is none."""
-        stem = observation.path.stem
-        for key in ((observation.path.parent.name, stem), (stem,)):
-            if key in self.told:
-                return self.told[key]
+        key = self._key_of(observation.path)
+        if key is not None:
+            return self.told[key]
         made = {"explainer": self.name, "version": self.version}
         return Explanation(provenance={**made, "failed": f"{self.path.name} has no explanation of this clip"})
 
-    def _lines(self, text: str) -> Iterator[tuple[str, tuple[str, ...], Explanation]]:
-        for number, line in enumerate(text.split("\n"), 1):
+    def _key_of(self, path: Path) -> Key | None:
+        """Under which key the file has an explanation of a clip; None where it has none."""
+        keys: tuple[Key, ...] = (path.parent.name, path.stem), (path.stem,)
+        return next((key for key in keys if key in self.told), None)
+
+    def _lines(self, data: bytes) -> Iterator[Entry]:
+        for number, line in enumerate(decoded(self.path, data).split("\n"), 1):
             if not line.strip():
                 continue
             place = f"line {number}"
@@ -78,39 +96,36 @@ class PrecomputedExplainer:
                 document = json.loads(line)
             except ValueError as error:
                 raise UserError(f"{self.path}, {place}: not JSON ({error})") from error
+            if not isinstance(document, dict):
+                document = {}
             yield place, self._key(document, place), self._explanation(document, place)
 
-    def _key(self, document: Any, place: str) -> tuple[str, ...]:
-        identity = document.get("id") if isinstance(document, dict) else None
+    def _key(self, document: dict[str, Any], place: str) -> Key:
+        identity = document.get("id")
         if not isinstance(identity, str) or not identity:
-            raise UserError(f"{self.path}, {place}: needs an 'id', <video_id>{SEPARATOR}<clip_id> or a file's name")
-        video, separator, clip = identity.partition(SEPARATOR)
+            raise UserError(f"{self.path}, {place}: needs an 'id', <video_id>{ID_SEPARATOR}<clip_id> or a file's name")
+        video, separator, clip = identity.partition(ID_SEPARATOR)
         return (video, clip) if separator else (identity,)
 
     def _explanation(self, document: dict[str, Any], place: str) -> Explanation:
-        given = {name: value for name, value in document.items() if name in KNOWN and value is not None}
-        for name in PARTS:
-            if not isinstance(given.get(name, ""), str):
+        values = {name: value for name, value in document.items() if name in KNOWN and value is not None}
+        for name in EXPLANATION_PARTS:
+            if not isinstance(values.get(name, ""), str):
                 raise UserError(f"{self.path}, {place}: {name!r} must be text or null")
-        provenance = given.pop("provenance", {})
+        provenance = values.pop("provenance", {})
         if not isinstance(provenance, dict):
             raise UserError(f"{self.path}, {place}: 'provenance' must be an object")
-        parts = {name: text.strip() for name, text in given.items() if text.strip()}
+        parts = {name: text.strip() for name, text in values.items() if text.strip()}
         if not parts and "failed" not in provenance:
-            raise UserError(f"{self.path}, {place}: none of {', '.join(PARTS)} is there")
+            raise UserError(f"{self.path}, {place}: none of {', '.join(EXPLANATION_PARTS)} is there")
         return Explanation(**parts, provenance=provenance)
 
-    def _emer(self, text: str, language: str) -> Iterator[tuple[str, tuple[str, ...], Explanation]]:
-        column = {"en": "english", "zh": "chinese"}.get(language)
-        table = csv.DictReader(text.splitlines(keepends=True))
-        columns = table.fieldnames or []
-        if column is None or "name" not in columns or column not in columns:
-            raise UserError(
-                f"{self.path}: an EMER-fine table has the columns name, english, chinese; language en or zh"
-            )
-        for number, row in enumerate(table, 2):
-            if not (told := (row[column] or "").strip()):
-                continue
-            made = {"explainer": self.name, "version": self.version, "language": language, "source": "EMER-fine"}
-            name = Path(row["name"] or "").name
-            yield f"row {number}", (name.rpartition(".")[0] or name,), Explanation(**emer_parts(told), provenance=made)
+    def _emer(self, data: bytes, language: str) -> Iterator[Entry]:
+        provenance = {"explainer": self.name, "version": self.version, "language": language, "source": "EMER-fine"}
+        for described in read_emer_table(self.path, language, data=data):
+            explanation = Explanation(**emer_parts(described.text), provenance=dict(provenance))
+            yield f"row {described.row}", (described.stem,), explanation
+
+
+def _short(path: Path) -> str:
+    return f"{path.parent.name}/{path.name}"

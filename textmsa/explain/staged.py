@@ -5,17 +5,19 @@ modality. The refiner reads the clues and the transcript and writes summary and 
 `Observation`, which holds no label, and a `Question` has no place for one.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, ClassVar
 
 from textmsa.errors import UserError
 from textmsa.explain.answer_cache import AnswerCache
 from textmsa.explain.answers import read_conclusion, read_score
-from textmsa.explain.clip_answers import ClipAnswers, clues_text, voice_facts
+from textmsa.explain.clip_answers import Asking, ClipAnswers
 from textmsa.explain.language_models.build import build_model
 from textmsa.explain.measured.checks import check
 from textmsa.explain.measured.explainer import MeasuredExplainer
-from textmsa.explain.prompts import LANGUAGES, Language, prompts_hash
+from textmsa.explain.measured.voice_facts import voice_facts
+from textmsa.explain.prompts import LANGUAGES, Language, clues_text, prompts_hash
 from textmsa.runtime.cache_folder import cache_folder
 from textmsa.types import Explanation, Observation
 
@@ -74,15 +76,22 @@ class StagedExplainer:
         self.model = build_model(self.name, options)
         if refiner is None and for_refiner:
             raise UserError(f"explainer options {', '.join(for_refiner)} of a refiner: name the refiner too")
-        self.refiner = self.model if refiner is None else build_model(refiner, for_refiner)
-        self.language, self.fps, self.max_frames = language, fps, max_frames
+        self.asking = Asking(
+            explainer=self.name,
+            version=self.version,
+            model=self.model,
+            refiner=self.model if refiner is None else build_model(refiner, for_refiner),
+            language=language,
+            fps=fps,
+            max_frames=max_frames,
+            cache=AnswerCache(Path(cache) if cache else cache_folder()),
+        )
         self.translate = translate
         self.measured = MeasuredExplainer(statistics) if statistics is not None else None
-        self.cache = AnswerCache(Path(cache) if cache else cache_folder())
         self.concurrency = self.model.concurrency
 
     @classmethod
-    def fit(cls, observations: Any) -> dict[str, Any]:
+    def fit(cls, observations: Iterable[Observation]) -> dict[str, Any]:
         """The measured explainer's statistics, by which facts are graded."""
         return MeasuredExplainer.fit(observations)
 
@@ -94,7 +103,7 @@ class StagedExplainer:
         """
         facts = MeasuredExplainer.facts(observation)
         grades = self._grades(facts)
-        clip = ClipAnswers(self, observation)
+        clip = ClipAnswers(self.asking, observation)
         clues = {
             "video": clip.clue("video", "describe_video") if self.model.sees and clip.has_pictures() else None,
             "audio": self._audio_clue(clip, observation, facts, grades),
@@ -103,10 +112,10 @@ class StagedExplainer:
         summary, reason = self._conclusion(clip, observation, clues)
         if self.translate and observation.transcript and not observation.transcript_en:
             clip.translate(observation.transcript, self.translate)
-        told = Explanation(clues["audio"], clues["video"], clues["text"], summary, reason, clip.provenance())
+        explanation = Explanation(clues["audio"], clues["video"], clues["text"], summary, reason, clip.provenance())
         if self.measured is not None:
-            told.provenance["checks"] = check(told, grades)
-        return told
+            explanation.provenance["checks"] = check(explanation, grades)
+        return explanation
 
     def score(self, observation: Observation, score_range: tuple[float, float]) -> tuple[float | None, dict[str, Any]]:
         """The sentiment that the model itself sees in a clip, and the provenance; None where it gave no usable score.
@@ -114,50 +123,50 @@ class StagedExplainer:
         It is shown frames and sound in one question, with the transcript, and the measured voice where it is deaf.
         """
         low, high = score_range
-        clip = ClipAnswers(self, observation)
+        clip = ClipAnswers(self.asking, observation)
         voice = None
         if observation.audio is not None and not self.model.hears:
             facts = MeasuredExplainer.facts(observation)
             voice = "\n" + voice_facts(facts, self._grades(facts), observation.duration)
             clip.audio_from = "measured facts"
-        told = clues_text({"audio": voice, "transcript": observation.transcript}, self.language)
+        clues = clues_text({"audio": voice, "transcript": observation.transcript}, self.asking.language)
         shows = ("video",) * (self.model.sees and clip.has_pictures())
         shows += ("audio",) * (self.model.hears and observation.audio is not None)
         ends = f"{low:g}", f"{high:g}"
         read = read_score(low, high)
-        score = clip.answer("score", "zero_shot", read, shows=shows, clues=told, low=ends[0], high=ends[1])
+        score = clip.answer("score", "zero_shot", read, shows=shows, clues=clues, low=ends[0], high=ends[1])
         return score, clip.provenance()
 
     def _audio_clue(
-        self, clip: "ClipAnswers", observation: Observation, facts: dict[str, float], grades: dict[str, int]
+        self, clip: ClipAnswers, observation: Observation, facts: dict[str, float], grades: dict[str, int]
     ) -> str | None:
         if observation.audio is None:
             return None
         if self.model.hears:
             return clip.clue("audio", "describe_audio")
-        told = voice_facts(facts, grades, observation.duration)
+        voice = voice_facts(facts, grades, observation.duration)
         clip.audio_from = "measured facts"
-        return clip.clue("audio", "describe_measured_audio", facts=told) if told else None
+        return clip.clue("audio", "describe_measured_audio", facts=voice) if voice else None
 
-    def _text_clue(self, clip: "ClipAnswers", observation: Observation) -> str | None:
+    def _text_clue(self, clip: ClipAnswers, observation: Observation) -> str | None:
         if not observation.transcript:
             return None
-        return clip.clue("text", "describe_text", by=self.refiner, transcript=observation.transcript)
+        return clip.clue("text", "describe_text", by=self.asking.refiner, transcript=observation.transcript)
 
     def _conclusion(
-        self, clip: "ClipAnswers", observation: Observation, clues: dict[str, str | None]
+        self, clip: ClipAnswers, observation: Observation, clues: dict[str, str | None]
     ) -> tuple[str | None, str | None]:
         if clip.failed or not any(clues.values()):
             return None, None  # a conclusion without one of its clues would hide that it failed
-        told = clues_text({**clues, "transcript": observation.transcript}, self.language)
-        concluded = clip.answer("refine", "refine", read_conclusion, by=self.refiner, clues=told)
+        described = clues_text({**clues, "transcript": observation.transcript}, self.asking.language)
+        concluded = clip.answer("refine", "refine", read_conclusion, by=self.asking.refiner, clues=described)
         return concluded if concluded is not None else (None, None)
 
     def _grades(self, facts: dict[str, float]) -> dict[str, int]:
         if self.measured is None:
             return {}
-        known = self.measured.statistics["quantiles"]
-        return {name: self.measured.grade(name, value) for name, value in facts.items() if name in known}
+        quantiles = self.measured.statistics["quantiles"]
+        return {name: self.measured.grade(name, value) for name, value in facts.items() if name in quantiles}
 
 
 class ChatEndpointExplainer(StagedExplainer):

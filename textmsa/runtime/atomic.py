@@ -68,3 +68,19 @@ def read_json(
         )
     assert isinstance(document, dict)
     return document
+
+
+def read_bytes(path: Path, *, remedy: str = "give another file") -> bytes:
+    """The content of a user's file; UserError where it cannot be read."""
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror or first_line(error)}); {remedy}") from error
+
+
+def decoded(path: Path, data: bytes) -> str:
+    """The text of a user's file, with or without a byte order mark; UserError where it is not UTF-8."""
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{path}: not UTF-8 text ({error}); save it as UTF-8") from error

@@ -16,7 +16,7 @@ CLEARLY_LARGE, CLEARLY_SMALL = 5, 1
 
 
 @dataclass(frozen=True)
-class Claim:
+class SizeClaim:
     """Words that say that a fact is large or small."""
 
     fact: str
@@ -24,8 +24,8 @@ class Claim:
     words: re.Pattern[str]
 
 
-def _claim(fact: str, large: bool, english: str, chinese: str) -> Claim:
-    return Claim(fact, large, re.compile(rf"\b(?:{english})\b|{chinese}", re.IGNORECASE))
+def _claim(fact: str, large: bool, english: str, chinese: str) -> SizeClaim:
+    return SizeClaim(fact, large, re.compile(rf"\b(?:{english})\b|{chinese}", re.IGNORECASE))
 
 
 AUDIO_CLAIMS = (

@@ -40,12 +40,11 @@ NEGATION = re.compile(
 def measure(observation: Observation) -> dict[str, float]:
     """All facts of a clip: name -> finite value. Times are in seconds, `_at` is a share of the duration."""
     facts = {**_words(observation.transcript)}
-    if observation.duration is None:
-        return facts  # features without times measure nothing
-    if observation.audio is not None:
-        facts |= _voice(observation.audio, observation.duration, syllables(observation.transcript or ""))
-    if observation.video is not None:
-        facts |= _face(observation.video, observation.duration)
+    duration = observation.duration  # features without times measure nothing
+    if observation.audio is not None and duration is not None:
+        facts |= _voice(observation.audio, duration, syllables(observation.transcript or ""))
+    if observation.video is not None and duration is not None:
+        facts |= _face(observation.video, duration)
     if "emphasis_at" in facts and "apex_at" in facts:
         facts["apart"] = abs(facts["emphasis_at"] - facts["apex_at"])
     return {name: float(value) for name, value in facts.items() if np.isfinite(value)}
@@ -142,9 +141,11 @@ def _upper_half(values: FloatArray) -> float:
 
 
 def _apex(units: dict[str, FloatArray], times_T: npt.NDArray[np.float64], duration: float) -> dict[str, float]:
-    """Where the face differs the most from its own middle, and by how much."""
+    """Where the face differs the most from its own middle, and by how much; nothing where it is seen too rarely."""
     width = SMOOTH_SECONDS / _step(times_T, duration)
     smooth_UT = np.stack([_smooth(units[unit].astype(np.float64), width) for unit in EXPRESSIVE])
+    if not np.isfinite(smooth_UT).all(axis=0).any():  # single frames far apart
+        return {}
     total_T = np.abs(smooth_UT - np.nanmedian(smooth_UT, axis=1, keepdims=True)).sum(axis=0)
     peak = int(np.nanargmax(total_T))
     return {"expression": total_T[peak], "apex_at": _position(times_T[peak], duration)}
@@ -154,11 +155,15 @@ def _nod(height_T: npt.NDArray[np.float64], times_T: npt.NDArray[np.float64], du
     """The head's largest move up or down (cm), off its slow drift; where it is, is taken for the face's apex.
 
     A nod marks emphasis whatever the expression. It was chosen over blendshapes alone on the demo corpus, whose faces
-    nod at the apex (docs/features.md); real clips were not checked.
+    nod at the apex (docs/features.md); real clips were not checked. Nothing where the head is seen too rarely.
     """
     seen_T = np.isfinite(height_T)
+    if seen_T.sum() < 2:  # no drift to take off
+        return {}
     drift_T = np.polyval(np.polyfit(times_T[seen_T], height_T[seen_T], 1), times_T)
     smooth_T = _smooth(height_T - drift_T, NOD_SECONDS / _step(times_T, duration))
+    if not np.isfinite(smooth_T).any():
+        return {}
     move_T = np.abs(smooth_T - np.nanmedian(smooth_T))
     peak = int(np.nanargmax(move_T))
     return {"nod": move_T[peak], "apex_at": _position(times_T[peak], duration)}

@@ -92,7 +92,8 @@ def summary_phrase(grades: dict[str, int], *, apart: float | None) -> str | None
         pitch = f"{PITCH[grades['pitch']]}, {MELODY[grades['pitch_range']]}, " if "pitch" in grades else ""
         parts.append(f"{pitch}{LOUDNESS[grades['loudness']]} voice")
     if "smile" in grades:
-        parts.append(f"{SIZE[grades['smile']]} smile, {SIZE[grades['brow_raise']]} brow raise")
+        raised = f", {SIZE[grades['brow_raise']]} brow raise" if "brow_raise" in grades else ""
+        parts.append(f"{SIZE[grades['smile']]} smile{raised}")
     if apart is not None:
         parts.append(coincidence(apart))
     return "; ".join(parts) or None
