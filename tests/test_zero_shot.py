@@ -40,7 +40,7 @@ def test_nothing_else_is_taken_for_a_score(text):
         read_score(-3, 3)(text)
 
 
-def test_unparsed_answers_are_missing_and_the_rest_has_the_usual_metrics(tmp_path, capsys):
+def test_unparsed_answers_are_missing_and_the_rest_has_the_usual_metrics(tmp_path):
     rows = write_corpus(tmp_path / "corpus", 20)
     prepare(tmp_path / "corpus", out=tmp_path / "store", explainer="outside_parts:Quoting", **PARTS)
 
@@ -68,7 +68,7 @@ def test_unparsed_answers_are_missing_and_the_rest_has_the_usual_metrics(tmp_pat
     with (tmp_path / "z" / "predictions.csv").open() as stream:
         assert [row["score"] for row in csv.DictReader(stream)] == ["0.500000", "", "", "0.500000"]
     assert json.loads((tmp_path / "z" / "metrics.json").read_text())["scored"] == 2
-    assert "2 of 4 clips scored" in capsys.readouterr().out
+    assert "2 of 4 clips scored" in result.text()
 
 
 def test_an_explainer_without_a_language_model_is_refused(tmp_path):

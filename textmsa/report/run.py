@@ -47,8 +47,8 @@ def _verdict(evaluation: Evaluation) -> str:
         words = f"TEXT's error is higher than that of the best baseline, {name}"
     else:
         words = f"TEXT and the best baseline, {name}, cannot be told apart on these clips"
-    beaten = [html.escape(n) for n, row in evaluation.baselines.items() if evaluation.test["mae"] < row["mae"]]
-    lost = [html.escape(n) for n, row in evaluation.baselines.items() if evaluation.test["mae"] >= row["mae"]]
+    beaten = [html.escape(n) for n, row in evaluation.baselines.items() if evaluation.metrics["mae"] < row["mae"]]
+    lost = [html.escape(n) for n, row in evaluation.baselines.items() if evaluation.metrics["mae"] >= row["mae"]]
     interval = f"difference in MAE {gap['mae']:+.3f}, 95 % bootstrap interval [{low:+.3f}, {high:+.3f}]"
     ranks = f"Lower MAE than: {', '.join(beaten) or 'none'}; not lower than: {', '.join(lost) or 'none'}."
     return f"{words} ({interval}). {ranks}"
@@ -57,7 +57,7 @@ def _verdict(evaluation: Evaluation) -> str:
 def _table(evaluation: Evaluation) -> str:
     seeds = len(evaluation.by_seed)
     us = f"TEXT, mean score of {seeds} seeds" if seeds else "TEXT"
-    rows = [(us, evaluation.test, " class='us'"), *((n, row, "") for n, row in evaluation.baselines.items())]
+    rows = [(us, evaluation.metrics, " class='us'"), *((n, row, "") for n, row in evaluation.baselines.items())]
     cells = "".join(
         f"<tr{mark}><td>{html.escape(name)}</td>"
         f"<td class='n'>{row['mae']:.3f}</td><td class='n'>{_number(row['corr'])}</td></tr>"
