@@ -1,5 +1,7 @@
 """Is one predictor better than another, or as good?"""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -7,7 +9,7 @@ from scipy import stats
 from textmsa.cli import main
 from textmsa.errors import UserError
 from textmsa.evaluate.compare import compare
-from textmsa.evaluate.paired import paired
+from textmsa.evaluate.paired import RESAMPLES, paired
 
 
 def errors(shift: float, seed: int = 0, clips: int = 300) -> tuple[np.ndarray, np.ndarray]:
@@ -60,6 +62,35 @@ def test_clips_of_one_video_are_drawn_together():
     assert together.groups == 30
     assert together.difference == pytest.approx(alone.difference)
     assert np.ptp(together.interval) > 3 * np.ptp(alone.interval)
+
+
+def all_at_once(error_a_N: np.ndarray, error_b_N: np.ndarray) -> tuple[tuple[float, float], float]:
+    """The interval and the permutation test as they are defined: every draw in memory."""
+    gap_N = error_a_N - error_b_N
+    rng = np.random.default_rng(0)
+    means = gap_N[rng.integers(len(gap_N), size=(RESAMPLES, len(gap_N)))].mean(axis=1)
+    flips = rng.choice([-1.0, 1.0], size=(RESAMPLES, len(gap_N)))
+    as_large = np.abs(flips @ gap_N) / len(gap_N) >= abs(gap_N.mean()) - 1e-12
+    low, high = np.percentile(means, [2.5, 97.5])
+    return (low, high), (as_large.sum() + 1) / (RESAMPLES + 1)
+
+
+@pytest.mark.parametrize("clips", [1, 2, 61, 686])
+def test_draws_in_blocks_are_those_of_all_at_once(clips):
+    a, b = errors(0.01, seed=clips, clips=clips)
+    comparison, (interval, p) = paired(a, b), all_at_once(a, b)
+    assert comparison.interval == interval
+    assert comparison.permutation_p == p
+
+
+def test_memory_does_not_grow_with_the_clips():
+    a, b = errors(0.0, clips=5000)
+    paired(a[:10], b[:10])  # imports
+    tracemalloc.start()
+    paired(a, b)
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert most < 100e6
 
 
 def table(folder, name: str, scores: list[float], ids: list[str] | None = None, labels=(1.0, -1.0, 0.5, 0.0)):

@@ -120,7 +120,7 @@ def _equivalence_p(weighted_G: Floats, difference: float, margin: float) -> floa
     """TOST on the groups' means, weighted by their clips: a group is one observation."""
     from scipy import stats
 
-    if not np.ptp(weighted_G) > 0:
+    if np.ptp(weighted_G) <= 1e-12 * abs(difference):  # alike but for rounding
         return 0.0 if abs(difference) < margin else 1.0
     above = stats.ttest_1samp(weighted_G, -margin, alternative="greater").pvalue
     below = stats.ttest_1samp(weighted_G, margin, alternative="less").pvalue
