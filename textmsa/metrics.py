@@ -58,6 +58,8 @@ def evaluate(
 
     Parameters
     ----------
+    pred, true
+        Scores (N,), in the corpus' range.
     family
         "mosi" (MOSI, MOSEI; scores in [-3, 3]): acc2 and f1 with zeros counted as positive (has0) and without
         zeros (non0), acc3, acc5, acc7, mae, corr. "sims" (CH-SIMS; scores in [-1, 1], predictions are clipped

@@ -96,10 +96,18 @@ def fine_tuned(
 
     Parameters
     ----------
+    data
+        What is fitted on, chosen by and scored.
+    seed
+        Of the head's first weights, order and dropout.
+    encoder
+        The text encoder's name, as `model.text_encoder`.
     head_of
         Number of inputs -> the head.
     rates
         Learning rates of encoder and head; L1 loss, AdamW.
+    epochs
+        Passes over the training clips.
     """
     import torch
     from torch.nn.functional import l1_loss

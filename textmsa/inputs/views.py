@@ -130,6 +130,8 @@ def choose_missing(
     ----------
     present
         Those that a clip has.
+    rate
+        From 0 to below 1.
     draw
         A random number in [0, 1); called once for each of `present`, in their order.
     choose

@@ -3,10 +3,13 @@
 import re
 import shutil
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textmsa.errors import UserError
+from textmsa.runtime.atomic import UNFINISHED
+from textmsa.runtime.claim import check_empty
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -128,7 +131,8 @@ def import_checkpoint(path: Path | str, encoder: Path | str) -> "TextMsaModel":
         raise UserError(f"{path}: the checkpoint lacks {', '.join(missing[:5])}{_and_more(missing)} (our names)")
     with torch.no_grad():
         model.load_state_dict(filled)
-    return model.eval()
+    model.train(False)
+    return model
 
 
 def _and_more(names: list[str]) -> str:
@@ -232,7 +236,28 @@ def _convert(published: "Mapping[str, Tensor]", target: "Mapping[str, Tensor]") 
     return filled
 
 
-def import_checkpoint_command(checkpoint: Path, *, encoder: Path, out: Path) -> None:
+@dataclass(frozen=True)
+class ImportResult:
+    """What was made of a checkpoint."""
+
+    folder: Path
+    layers: int
+    experts: int
+    """In each layer."""
+    audio_size: int
+    video_size: int
+    """Features per step."""
+    parameters: int
+
+    def text(self) -> str:
+        """A line for people."""
+        return (
+            f"{self.folder}: {self.layers} layers of {self.experts} experts, audio {self.audio_size}-d, "
+            f"video {self.video_size}-d, {self.parameters:,} parameters"
+        )
+
+
+def import_checkpoint_command(checkpoint: Path, *, encoder: Path, out: Path) -> ImportResult:
     """Turn a published checkpoint into a model folder (config.json, model.safetensors).
 
     Parameters
@@ -248,10 +273,9 @@ def import_checkpoint_command(checkpoint: Path, *, encoder: Path, out: Path) -> 
     --------
     textmsa import-checkpoint CKPT.pth --encoder bert-base-uncased --out model
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UserError(f"--out {out} exists and is not an empty folder: give another")
+    check_empty(out)
     model = import_checkpoint(checkpoint, encoder)
-    part = out.with_name(out.name + ".part")
+    part = out.with_name(out.name + UNFINISHED)
     model.save_pretrained(part)
     for name in ("tokenizer.json", "tokenizer_config.json", "vocab.txt", "special_tokens_map.json"):
         if encoder.is_dir() and (encoder / name).is_file():
@@ -260,7 +284,6 @@ def import_checkpoint_command(checkpoint: Path, *, encoder: Path, out: Path) -> 
         out.rmdir()
     part.rename(out)
     config = model.config
-    print(
-        f"{out}: {config.num_layers} layers of {config.num_experts} experts, audio {config.audio_size}-d, "
-        f"video {config.video_size}-d, {sum(p.numel() for p in model.parameters()):,} parameters"
-    )
+    assert config.audio_size is not None and config.video_size is not None  # noqa: PT018  (both are inferred)
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    return ImportResult(out, config.num_layers, config.num_experts, config.audio_size, config.video_size, parameters)

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers import Trainer, TrainerCallback
+from transformers import Trainer, TrainerCallback, TrainerState
 from transformers.trainer_callback import PrinterCallback
 
 from textmsa.errors import UnreadableClip, UserError
@@ -103,7 +103,7 @@ def trainer_of(
     trainer = Trainer(
         model=network,
         args=arguments,
-        train_dataset=AnswersToLearn(model, examples, shown),  # type: ignore[arg-type]
+        train_dataset=AnswersToLearn(model, examples, shown),
         data_collator=batch,
     )
     trainer.remove_callback(PrinterCallback)
@@ -116,7 +116,7 @@ class LossLine(TrainerCallback):
 
     meter: Meter | None = None
 
-    def on_train_begin(self, args: object, state: Any, control: object, **others: Any) -> None:
+    def on_train_begin(self, args: object, state: TrainerState, control: object, **others: Any) -> None:
         """Start counting, from where an earlier run stopped."""
         if state.is_world_process_zero:
             self.meter = Meter(total=state.max_steps, label="finetune", done=state.global_step)
@@ -126,9 +126,11 @@ class LossLine(TrainerCallback):
         if self.meter is not None:
             self.meter.advance()
 
-    def on_log(self, args: object, state: object, control: object, logs: Any = None, **others: Any) -> None:
+    def on_log(
+        self, args: object, state: object, control: object, logs: dict[str, float] | None = None, **others: Any
+    ) -> None:
         """Show the loss beside the count."""
-        if self.meter is not None and "loss" in (logs or {}):
+        if self.meter is not None and logs is not None and "loss" in logs:
             self.meter.label = f"finetune (loss {logs['loss']:.3f})"
 
     def on_train_end(self, args: object, state: object, control: object, **others: Any) -> None:

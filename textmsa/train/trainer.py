@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
-from transformers import EarlyStoppingCallback, EvalPrediction, Trainer, TrainerCallback
+from transformers import EarlyStoppingCallback, EvalPrediction, Trainer, TrainerCallback, TrainerState
 from transformers.integrations import TensorBoardCallback
 from transformers.trainer_callback import PrinterCallback
 
@@ -100,7 +100,7 @@ class TextMsaTrainer(Trainer):
         self.training = training
 
     def compute_loss(
-        self, model: nn.Module, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+        self, model: nn.Module, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: object = None
     ) -> Any:
         """The recipe's regression loss."""
         output = model(inputs["batch"])
@@ -160,16 +160,16 @@ class ProgressLine(TrainerCallback):
         self.label = label
         self.meter: Meter | None = None
 
-    def on_train_begin(self, args: Any, state: Any, control: Any, **others: Any) -> None:
+    def on_train_begin(self, args: object, state: TrainerState, control: object, **others: Any) -> None:
         """Start counting, from where an earlier run stopped."""
         self.meter = Meter(total=state.max_steps, label=self.label, done=state.global_step)
 
-    def on_step_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
+    def on_step_end(self, args: object, state: TrainerState, control: object, **others: Any) -> None:
         """Count one step."""
         if self.meter is not None:
             self.meter.advance()
 
-    def on_evaluate(self, args: Any, state: Any, control: Any, **others: Any) -> None:
+    def on_evaluate(self, args: object, state: TrainerState, control: object, **others: Any) -> None:
         """Show the validation MAE beside the count."""
         if self.meter is not None:
             best = state.best_metric
@@ -178,7 +178,7 @@ class ProgressLine(TrainerCallback):
             )
             self.meter.label = f"{self.label} ({shown})"
 
-    def on_train_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
+    def on_train_end(self, args: object, state: TrainerState, control: object, **others: Any) -> None:
         """Close the line."""
         if self.meter is not None:
             self.meter.close()
