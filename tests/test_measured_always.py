@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rare_faces import FACE_NAMES
 from small_corpora import write_corpus
 
 from textmsa.explain.measured.explainer import MeasuredExplainer
-from textmsa.explain.measured.facts import ACTION_UNITS, measure
+from textmsa.explain.measured.facts import measure
 from textmsa.prepare.command import prepare
 from textmsa.store.reading import Store
 from textmsa.types import FeatureSequence, Observation
 
-FACE_NAMES = (*(name for names in ACTION_UNITS.values() for name in names), "translation_y")
 VOICE_NAMES = ("log_f0", "mfcc_0")
 RATES = (23.976, 24.0, 25.0, 30.0)
 
@@ -89,21 +89,10 @@ def test_a_face_in_single_frames_only_has_no_apex(rate: float) -> None:
     assert "tenths" not in explained.video
 
 
-class RareFace:
-    """A face in every fifteenth frame of 24 a second, whatever is shown."""
-
-    name, version, names = "rare", "1", FACE_NAMES
-
-    def extract(self, media: object) -> FeatureSequence:
-        values_TF = np.full((60, len(FACE_NAMES)), np.nan, np.float32)
-        values_TF[::15] = 0.5
-        return FeatureSequence(values_TF, np.arange(60) / 24.0, FACE_NAMES)
-
-
 def test_such_a_corpus_is_prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
     write_corpus(tmp_path / "corpus", 5)
-    parts: dict[str, Any] = {"audio": "outside_parts:Loudness", "video": "test_measured_always:RareFace"}
+    parts: dict[str, Any] = {"audio": "outside_parts:Loudness", "video": "rare_faces:RareFace"}
     done = prepare(tmp_path / "corpus", out=tmp_path / "store", **parts)
     assert (done.prepared, done.unexplained) == (5, 0)
     assert all(sample.explanation.video for sample in Store.open(tmp_path / "store"))
