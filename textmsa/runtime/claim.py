@@ -52,7 +52,7 @@ class Claim:
 
     def check(self) -> None:
         """Raises UserError where the folder was begun otherwise; nothing is written."""
-        differing = differences(self.options, read_json(self.folder / self.record))
+        differing = differences(self.options, read_json(self.folder / self.record, remedy="give another folder"))
         if differing:
             raise UserError(
                 f"{self.folder}: was begun otherwise by {self.command} ({'; '.join(differing)}); give another folder"
@@ -71,7 +71,7 @@ class Claim:
     def is_taken(self) -> bool:
         """Whether the folder was begun with just these options."""
         record = self.folder / self.record
-        return record.is_file() and not differences(self.options, read_json(record))
+        return record.is_file() and not differences(self.options, read_json(record, remedy="give another folder"))
 
 
 def check_empty(folder: Path, *, beside: Collection[str] = ()) -> None:
