@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from network_fixtures import save_tiny_encoder, small_recipe
 
 from benchmarks.generated_store import generate_store
@@ -26,6 +27,7 @@ from textmsa.store.reading import Store
 from textmsa.train.command import train
 from textmsa.types import FeatureSequence
 
+PIECES = ("text_residual_bert", "audio_clue_bert", "visual_clue_bert")
 SPLITS = {"train": 8, "valid": 4, "test": 4}
 
 
@@ -97,6 +99,43 @@ def test_frames_first_gives_the_arrays_of_the_reference_loader(shared, tmp_path,
             assert np.array_equal(steps.values_BTF.numpy(), expected[f"{split}/{name}"]), name
         assert batch.label_B is not None
         assert np.array_equal(batch.label_B.numpy()[:, None], expected[f"{split}/label"])
+
+
+def reference_steps(values_TF: np.ndarray, length: int = 50) -> np.ndarray:
+    """As DESIGN 2 tells of the reference's loader: 50 steps from the first row that is not all zero, or the last 50."""
+    values_TF = np.where(np.isneginf(values_TF), 0, values_TF)
+    if len(values_TF) == length:
+        return values_TF
+    begin = 0
+    while begin < len(values_TF) and not values_TF[begin].any():
+        begin += 1
+    begin = max(min(begin, len(values_TF) - length), 0)
+    taken = values_TF[begin : begin + length]
+    return np.concatenate([taken, np.zeros((length - len(taken), values_TF.shape[1]), np.float32)])
+
+
+@pytest.mark.parametrize("steps", [(70, 50), (50, 64)])
+def test_frames_first_gives_the_arrays_of_a_loader_as_described(tmp_path, steps):
+    pieces = columns(6)["text_bert"]
+    texts = {name: np.roll(pieces, shift, axis=0) for shift, name in enumerate(PIECES)}
+    prose = {name: np.array(["words"] * 6, object) for name in ("audio_clue", "visual_clue", "clue_summary")}
+    splits = {name: columns(6, name, steps=steps) | texts | prose for name in SPLITS}
+    split = splits["train"]
+    split["audio"][4, :13] = 0
+    convert(written(tmp_path, splits), out=tmp_path / "store")
+    store = Store.open(tmp_path / "store")
+    config = TextMsaConfig(frames="first", text_input="residual", pieces="given", mask_padding=False)
+    dataset = SampleDataset(store, store.indices("train"), {}, config)
+    batch = Collator(load_encoder("minilm")[1], config)([dataset[i] for i in range(6)])
+    for name, tokens in zip(PIECES, (batch.text, batch.audio_explanation, batch.video_explanation), strict=True):
+        assert tokens is not None
+        found = torch.stack([part.long() for part in tokens[:3]], dim=1).numpy()
+        padded = np.pad(texts[name], ((0, 0), (0, 0), (0, 50 - pieces.shape[2])))
+        assert np.array_equal(found, padded), name
+    for name, stepped in (("audio", batch.audio), ("vision", batch.video)):
+        assert stepped is not None
+        expected = np.stack([reference_steps(values_TF) for values_TF in split[name]])
+        assert np.array_equal(stepped.values_BTF.numpy(), expected), name
 
 
 def test_a_data_file_becomes_a_store(tmp_path):

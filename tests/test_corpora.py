@@ -222,13 +222,29 @@ def test_wild_cells_are_read_exactly_or_refused_in_one_line(
     assert Path(os.path.realpath(clip.path)).is_relative_to(tmp_path.resolve())
 
 
-def test_the_labels_of_mosi_are_read(shared: Path, tmp_path: Path) -> None:
-    table = shared / "data/mosi/label.csv"
-    (tmp_path / "label.csv").write_bytes(table.read_bytes())
-    first = tmp_path / "Raw/OQvJTdtJ2H4"
+MOSI = {"train": 1284, "valid": 229, "test": 686}
+
+
+def like_mosi() -> str:
+    """A table of MOSI's columns, size and ids, with words of our own."""
+    rows = ["video_id,clip_id,text,label,annotation,mode"]
+    for split, clips in MOSI.items():
+        for place in range(clips):
+            label = -3 + 0.2 * (place % 31)
+            annotation = "Neutral" if abs(label) < 0.1 else "Positive" if label > 0 else "Negative"
+            rows.append(f"-{split}_{place // 24},{place % 24 + 1},I SAY {place} WORDS,{label:.1f},{annotation},{split}")
+    return "\n".join(rows) + "\n"
+
+
+@pytest.mark.parametrize("source", ["made", "shared"])
+def test_the_labels_of_mosi_are_read(source: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    """Of which one clip's file is there."""
+    shared = None if source == "made" else request.getfixturevalue("shared")
+    table = like_mosi() if shared is None else (shared / "data/mosi/label.csv").read_text()
+    (tmp_path / "label.csv").write_text(table)
+    first = tmp_path / "Raw" / table.splitlines()[1].split(",")[0]
     first.mkdir(parents=True)
     (first / "1.mp4").touch()
     corpus = read_corpus(tmp_path)
-    counts = [sum(clip.split == split for clip in corpus.clips) for split in ("train", "valid", "test")]
-    assert counts == [1284, 229, 686]
+    assert {split: sum(clip.split == split for clip in corpus.clips) for split in MOSI} == MOSI
     assert corpus.score_range == (-3, 3)

@@ -266,7 +266,8 @@ def test_folders_of_others_are_refused(tmp_path: Path, sentences: list[Sentence]
 
 def test_emphasis_raises_pitch_and_volume_at_its_apex(plan: Plan) -> None:
     """Measured on a plain tone: how much of its 7 dB remains after the pitch is shifted depends on the speech."""
-    from textmsa.demo_corpus.render import SAMPLE_RATE, emphasise
+    from textmsa.demo_corpus.render import emphasise
+    from textmsa.demo_corpus.voice import SAMPLE_RATE
 
     tone_N = tone(3.0, hertz=150.0, level=0.1)
     raised_N = emphasise(tone_N, 1.0)
@@ -279,7 +280,8 @@ def test_emphasis_raises_pitch_and_volume_at_its_apex(plan: Plan) -> None:
 
 
 def test_voice_sentiment_raises_level_and_pitch(plan: Plan) -> None:
-    from textmsa.demo_corpus.render import SAMPLE_RATE, voice
+    from textmsa.demo_corpus.render import voice
+    from textmsa.demo_corpus.voice import SAMPLE_RATE
 
     clip = plan.clips[0]
     speeches = [voice(replace(clip, a=a), plan.speakers[clip.speaker])[0] for a in (-3.0, 0.0, 3.0)]
