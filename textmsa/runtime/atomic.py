@@ -56,6 +56,8 @@ def read_json(path: Path, *, remedy: str = REMEDY, unstamped: bool = False) -> d
 
     Parameters
     ----------
+    path
+        The file.
     remedy
         What to do about a file that cannot be used, for messages.
     unstamped
