@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from openface_tables import write_openface
 from small_corpora import media_path, rows_of, write_clip, write_corpus, write_table
-from test_video_openface import write_openface
 
 from textmsa.cli import main
 from textmsa.errors import ExtractorError, UserError

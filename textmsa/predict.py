@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from textmsa.errors import ExtractorError, UnreadableClip, UserError
-from textmsa.prepare.one_clip import prepare_clip, with_translation
+from textmsa.prepare.one_clip import observe_and_explain, with_translation
 from textmsa.prepare.parts import BuiltParts, build_parts
 from textmsa.run import Precision, Run
 from textmsa.types import MODALITIES, Clip, Explanation, Observation, Prediction, Sample
@@ -84,7 +84,8 @@ class Predictor:
 
     def _observed(self, clip: Path, text: str | None) -> tuple[Observation, Explanation]:
         try:
-            return prepare_clip(clip, text or None, self.parts)
+            observed = observe_and_explain(clip, text or None, self.parts)
+            return observed.observation, observed.explanation
         except UnreadableClip as error:
             raise UserError(f"{clip}: cannot be read ({error}); give a video or audio file") from error
         except ExtractorError as error:

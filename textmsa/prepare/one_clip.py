@@ -56,9 +56,3 @@ def with_translation(clip: Clip, explanation: Explanation) -> Clip:
     """The clip with the explainer's translation where the corpus has none."""
     translation: str | None = explanation.provenance.get("text_en")
     return clip if clip.transcript_en or not translation else replace(clip, transcript_en=translation)
-
-
-def prepare_clip(path: Path, transcript: str | None, built: BuiltParts) -> tuple[Observation, Explanation]:
-    """The two parts of `observe_and_explain`."""
-    clip = observe_and_explain(path, transcript, built)
-    return clip.observation, clip.explanation
