@@ -10,7 +10,7 @@ import numpy as np
 from textmsa import metrics
 from textmsa.evaluate.baselines import Baselines
 from textmsa.evaluate.labelled import Labelled, labelled_clips
-from textmsa.evaluate.origin import Origin, made
+from textmsa.evaluate.origin import Origin
 from textmsa.evaluate.paired import Floats, paired
 from textmsa.evaluate.predictions import Predictions
 from textmsa.evaluate.readings import note_reading
@@ -46,9 +46,10 @@ class Evaluation:
     """Versions, commit and date."""
     robustness: list[RobustnessRow] = field(default_factory=list)
     """By the rate of missing modalities, where that was asked for."""
-    before: str = ""
-    """What is told before the table."""
-    after: str = ""
+    drift: str = ""
+    """How far scores in int8 lie from those in fp32, in words, where they are int8."""
+    reading: str = ""
+    """How often the split was read, in words, where that is to be known."""
 
     def table(self) -> str:
         """One row a predictor."""
@@ -80,12 +81,12 @@ class Evaluation:
     def text(self) -> str:
         """All that is told: the table, what is to be known besides, the robustness curve."""
         curve = robustness_table(self.robustness) if self.robustness else ""
-        return "\n".join(part for part in (self.before, self.table(), self.after, curve) if part)
+        return "\n".join(part for part in (self.drift, self.table(), self.reading, curve) if part)
 
     def save(self, out: Path) -> None:
         """Write metrics.json."""
         document = asdict(self)
-        for name in ("before", "after", "robustness"):
+        for name in ("drift", "reading", "robustness"):
             del document[name]
         named = {"test" if name == "metrics" else name: value for name, value in document.items()}
         write_text(out / "metrics.json", json.dumps(without_nan(named), indent=2) + "\n")
@@ -133,10 +134,9 @@ def evaluate(
     folder = Path(out) if out else opened.path / f"evaluation-{split}"
     folder.mkdir(parents=True, exist_ok=True)  # before the work, so that it is not in vain
     scored, result = _scored(opened, store, clips, precision)
+    result = replace(result, reading=note_reading(opened.path, folder, store.path, split).text())
     if not no_baselines and split != "train":
         scored, result = _beside_baselines(opened, store, clips, scored, result)
-    reading = note_reading(opened.path, folder, store.path, split)
-    result = replace(result, after=reading.text())
     scored.save(folder)
     result.save(folder)
     if rates:
@@ -152,12 +152,13 @@ def _scored(run: Run, store: Store, clips: Labelled, precision: Precision) -> tu
     by_seed = {str(seed): member.score_N for seed, member in zip(run.info.seeds, members, strict=False)}
     gates = {f"gate_{name}": scores.gates_NM[:, place] for place, name in enumerate(MODALITIES)}
     family = metrics.family_of(store.manifest.score_range)
+    origin = Origin.of_run(run, store, clips, precision)
     predictions = Predictions(
         ids=scores.ids,
         label_N=clips.label_N,
         score_N=scores.score_N,
         columns=gates | {f"seed_{seed}": score_N for seed, score_N in by_seed.items()},
-        origin=Origin.of_run(run, store, clips, precision),
+        origin=origin,
     )
     evaluation = Evaluation(
         split=clips.split,
@@ -168,8 +169,8 @@ def _scored(run: Run, store: Store, clips: Labelled, precision: Precision) -> tu
         difference={},
         by_seed={seed: metrics.evaluate(score_N, clips.label_N, family) for seed, score_N in by_seed.items()},
         unlabelled=clips.unlabelled,
-        made=made(),
-        before=run.drift(store, clips.indices, scores) if precision == "int8" else "",
+        made=origin.made,
+        drift=run.drift(store, clips.indices, scores) if precision == "int8" else "",
     )
     return predictions, evaluation
 

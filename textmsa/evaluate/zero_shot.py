@@ -16,7 +16,7 @@ from textmsa import metrics, seams
 from textmsa.errors import UserError, first_line
 from textmsa.evaluate.command import without_nan
 from textmsa.evaluate.labelled import Labelled, labelled_clips
-from textmsa.evaluate.origin import Origin, made
+from textmsa.evaluate.origin import Origin
 from textmsa.evaluate.paired import Floats
 from textmsa.evaluate.predictions import Predictions
 from textmsa.explain import ScoringExplainer, can_score, concurrency_of
@@ -120,8 +120,9 @@ def zero_shot(
     clips = labelled_clips(store, split)
     answers = _ask(_built(spec, passing, store), store, clips)
     score_N = np.array([np.nan if answer.score is None else answer.score for answer in answers], np.float64)
-    result = _measured(clips, score_N, answers, store.manifest.score_range)
-    Predictions(clips.ids, clips.label_N, score_N, origin=Origin.of_explainer(spec, store, clips)).save(out)
+    origin = Origin.of_explainer(spec, store, clips)
+    result = replace(_measured(clips, score_N, answers, store.manifest.score_range), made=origin.made)
+    Predictions(clips.ids, clips.label_N, score_N, origin=origin).save(out)
     lines = ({"id": name, **answer.provenance} for name, answer in zip(clips.ids, answers, strict=True))
     write_text(out / "answers.jsonl", "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
     write_text(out / "metrics.json", json.dumps(without_nan(asdict(result)), indent=2) + "\n")
@@ -195,5 +196,4 @@ def _measured(
         cost=sum(costs) if costs else None,
         middle=middle,
         unlabelled=clips.unlabelled,
-        made=made(),
     )
