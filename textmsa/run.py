@@ -128,7 +128,9 @@ class Run:
         from textmsa.model import TextMsaModel
 
         logging.disable_progress_bar()
-        return TextMsaModel.from_pretrained(self.path / MODEL).eval()
+        model: TextMsaModel = TextMsaModel.from_pretrained(self.path / MODEL)
+        model.eval()
+        return model
 
     @cached_property
     def int8_model(self) -> "TextMsaModel":

@@ -36,10 +36,12 @@ class PreNormAttention(nn.Module):
         mask = None if key_mask_BK is None else key_mask_BK[:, None, None, :]
         x = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)  # (B, H, Q, S)
         x = x.transpose(1, 2).flatten(2)  # (B, Q, H*S)
-        return query_BQD + self.dropout(self.to_out(x))
+        update_BQD: Tensor = self.dropout(self.to_out(x))
+        return query_BQD + update_BQD
 
     def _split(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        heads: Tensor = x.unflatten(-1, (self.heads, -1))
+        return heads.transpose(1, 2)
 
 
 class PreNormMlp(nn.Module):
@@ -55,7 +57,8 @@ class PreNormMlp(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(..., D) -> (..., D)."""
         inner = self.dropout(functional.gelu(self.up(self.norm(x))))
-        return x + self.dropout(self.down(inner))
+        update: Tensor = self.dropout(self.down(inner))
+        return x + update
 
 
 class Block(nn.Module):
@@ -68,7 +71,8 @@ class Block(nn.Module):
 
     def forward(self, x_BQD: Tensor, context_BKD: Tensor, context_mask_BK: Tensor | None) -> Tensor:
         """(B, Q, D) attending to (B, K, D) -> (B, Q, D)."""
-        return self.mlp(self.attention(x_BQD, context_BKD, context_mask_BK))
+        x: Tensor = self.mlp(self.attention(x_BQD, context_BKD, context_mask_BK))
+        return x
 
 
 def random_positions(length: int, config: ModelConfig) -> nn.Parameter:

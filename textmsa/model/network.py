@@ -4,13 +4,13 @@ Shapes: B clips, L word pieces, T positions, F input features, D = hidden_size, 
 """
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, PreTrainedModel
-from transformers.utils import ModelOutput
+from transformers.utils.generic import ModelOutput
 
 from textmsa import seams
 from textmsa.model.batch import Batch, Steps, Tokens
@@ -116,13 +116,13 @@ class TextMsaModel(PreTrainedModel):
     def score(
         self,
         *,
-        text: Any,
-        audio: Any,
-        video: Any,
-        audio_explanation: Any,
-        video_explanation: Any,
+        text: npt.ArrayLike,
+        audio: npt.ArrayLike,
+        video: npt.ArrayLike,
+        audio_explanation: npt.ArrayLike,
+        video_explanation: npt.ArrayLike,
         legacy: bool = False,
-    ) -> np.ndarray:
+    ) -> npt.NDArray[np.float32]:
         """Scores (N,) of arrays in the schema of the published data.
 
         Parameters

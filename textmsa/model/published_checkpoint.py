@@ -3,15 +3,18 @@
 import re
 import shutil
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from textmsa.errors import UserError
+from textmsa.errors import UserError, first_line
+from textmsa.runtime.atomic import UNFINISHED
+from textmsa.runtime.claim import check_empty
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from textmsa.model import TextMsaModel
+    from textmsa.model import TextMsaConfig, TextMsaModel
 
 # Published name -> ours, tried in order; `\1` is a layer's number. The misspelling is theirs.
 _BLOCK = [
@@ -128,7 +131,8 @@ def import_checkpoint(path: Path | str, encoder: Path | str) -> "TextMsaModel":
         raise UserError(f"{path}: the checkpoint lacks {', '.join(missing[:5])}{_and_more(missing)} (our names)")
     with torch.no_grad():
         model.load_state_dict(filled)
-    return model.eval()
+    model.eval()
+    return model
 
 
 def _and_more(names: list[str]) -> str:
@@ -145,7 +149,7 @@ def _read_state_dict(path: Path) -> "dict[str, Tensor]":
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise UserError(f"checkpoint {path} cannot be read as weights only: {str(error).splitlines()[0]}") from error
+        raise UserError(f"checkpoint {path} cannot be read as weights only: {first_line(error)}") from error
     state = content.get("state_dict", content) if isinstance(content, dict) else None
     if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise UserError(f"checkpoint {path} holds no 'state_dict' of tensors: give the published .pth")
@@ -161,10 +165,10 @@ def _encoder_config(path: Path) -> dict[str, Any]:
     try:
         return dict(AutoConfig.from_pretrained(path).to_dict())
     except (OSError, ValueError) as error:
-        raise UserError(f"--encoder {path}: no text encoder's configuration ({str(error).splitlines()[0]})") from error
+        raise UserError(f"--encoder {path}: no text encoder's configuration ({first_line(error)})") from error
 
 
-def infer_config(published: "Mapping[str, Tensor]", encoder_config: dict[str, Any]) -> Any:
+def infer_config(published: "Mapping[str, Tensor]", encoder_config: dict[str, Any]) -> "TextMsaConfig":
     """The configuration that the weights imply; heads are 64 wide and 3 experts are chosen, as published."""
     from textmsa.config import ModelConfig
     from textmsa.model import TextMsaConfig
@@ -232,7 +236,24 @@ def _convert(published: "Mapping[str, Tensor]", target: "Mapping[str, Tensor]") 
     return filled
 
 
-def import_checkpoint_command(checkpoint: Path, *, encoder: Path, out: Path) -> None:
+@dataclass(frozen=True)
+class ImportResult:
+    """What `import-checkpoint` wrote."""
+
+    out: Path
+    config: "TextMsaConfig"
+    parameters: int
+
+    def text(self) -> str:
+        """A line for people."""
+        config = self.config
+        return (
+            f"{self.out}: {config.num_layers} layers of {config.num_experts} experts, audio {config.audio_size}-d, "
+            f"video {config.video_size}-d, {self.parameters:,} parameters"
+        )
+
+
+def import_checkpoint_command(checkpoint: Path, *, encoder: Path, out: Path) -> ImportResult:
     """Turn a published checkpoint into a model folder (config.json, model.safetensors).
 
     Parameters
@@ -248,10 +269,9 @@ def import_checkpoint_command(checkpoint: Path, *, encoder: Path, out: Path) -> 
     --------
     textmsa import-checkpoint CKPT.pth --encoder bert-base-uncased --out model
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UserError(f"--out {out} exists and is not an empty folder: give another")
+    check_empty(out)
     model = import_checkpoint(checkpoint, encoder)
-    part = out.with_name(out.name + ".part")
+    part = out.with_name(out.name + UNFINISHED)
     model.save_pretrained(part)
     for name in ("tokenizer.json", "tokenizer_config.json", "vocab.txt", "special_tokens_map.json"):
         if encoder.is_dir() and (encoder / name).is_file():
@@ -259,8 +279,4 @@ def import_checkpoint_command(checkpoint: Path, *, encoder: Path, out: Path) -> 
     if out.exists():
         out.rmdir()
     part.rename(out)
-    config = model.config
-    print(
-        f"{out}: {config.num_layers} layers of {config.num_experts} experts, audio {config.audio_size}-d, "
-        f"video {config.video_size}-d, {sum(p.numel() for p in model.parameters()):,} parameters"
-    )
+    return ImportResult(out, model.config, sum(parameter.numel() for parameter in model.parameters()))

@@ -57,7 +57,8 @@ class GatedConvStream(nn.Module):
 
     def close(self, x: Tensor, other_gate: Tensor) -> Tensor:
         """Values of this stream under the gate of the other: (B, T, 2D) each -> (B, T, D)."""
-        return self.out_projection(x * functional.silu(other_gate))
+        closed: Tensor = self.out_projection(x * functional.silu(other_gate))
+        return closed
 
 
 class NoAlignment(nn.Module):

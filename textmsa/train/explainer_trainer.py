@@ -1,10 +1,10 @@
 """The Hugging Face Trainer for an explainer's model: low-rank updates, answers to learn, a progress line."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
-from transformers import Trainer, TrainerCallback
+from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 from transformers.trainer_callback import PrinterCallback
 
 from textmsa.errors import UnreadableClip, UserError
@@ -103,7 +103,7 @@ def trainer_of(
     trainer = Trainer(
         model=network,
         args=arguments,
-        train_dataset=AnswersToLearn(model, examples, shown),  # type: ignore[arg-type]
+        train_dataset=AnswersToLearn(model, examples, shown),
         data_collator=batch,
     )
     trainer.remove_callback(PrinterCallback)
@@ -116,22 +116,35 @@ class LossLine(TrainerCallback):
 
     meter: Meter | None = None
 
-    def on_train_begin(self, args: object, state: Any, control: object, **others: Any) -> None:
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **others: object
+    ) -> None:
         """Start counting, from where an earlier run stopped."""
         if state.is_world_process_zero:
             self.meter = Meter(total=state.max_steps, label="finetune", done=state.global_step)
 
-    def on_step_end(self, args: object, state: object, control: object, **others: Any) -> None:
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **others: object
+    ) -> None:
         """Count one step."""
         if self.meter is not None:
             self.meter.advance()
 
-    def on_log(self, args: object, state: object, control: object, logs: Any = None, **others: Any) -> None:
+    def on_log(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **others: object,
+    ) -> None:
         """Show the loss beside the count."""
-        if self.meter is not None and "loss" in (logs or {}):
+        if self.meter is not None and logs and "loss" in logs:
             self.meter.label = f"finetune (loss {logs['loss']:.3f})"
 
-    def on_train_end(self, args: object, state: object, control: object, **others: Any) -> None:
+    def on_train_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **others: object
+    ) -> None:
         """Close the line."""
         if self.meter is not None:
             self.meter.close()

@@ -9,8 +9,16 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
-from transformers import EarlyStoppingCallback, EvalPrediction, Trainer, TrainerCallback
-from transformers.integrations import TensorBoardCallback
+from transformers import (
+    EarlyStoppingCallback,
+    EvalPrediction,
+    Trainer,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
+from transformers.integrations.integration_utils import TensorBoardCallback
 from transformers.trainer_callback import PrinterCallback
 
 from textmsa import metrics
@@ -160,25 +168,35 @@ class ProgressLine(TrainerCallback):
         self.label = label
         self.meter: Meter | None = None
 
-    def on_train_begin(self, args: Any, state: Any, control: Any, **others: Any) -> None:
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **others: object
+    ) -> None:
         """Start counting, from where an earlier run stopped."""
         self.meter = Meter(total=state.max_steps, label=self.label, done=state.global_step)
 
-    def on_step_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **others: object
+    ) -> None:
         """Count one step."""
         if self.meter is not None:
             self.meter.advance()
 
-    def on_evaluate(self, args: Any, state: Any, control: Any, **others: Any) -> None:
+    def on_evaluate(
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        metrics: dict[str, float] | None = None,
+        **others: object,
+    ) -> None:
         """Show the validation MAE beside the count."""
-        if self.meter is not None:
-            best = state.best_metric
-            shown = f"valid MAE {others['metrics']['eval_mae']:.3f}" + (
-                f", best {best:.3f}" if best is not None else ""
-            )
-            self.meter.label = f"{self.label} ({shown})"
+        if self.meter is not None and metrics is not None:
+            best = f", best {state.best_metric:.3f}" if state.best_metric is not None else ""
+            self.meter.label = f"{self.label} (valid MAE {metrics['eval_mae']:.3f}{best})"
 
-    def on_train_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
+    def on_train_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **others: object
+    ) -> None:
         """Close the line."""
         if self.meter is not None:
             self.meter.close()
