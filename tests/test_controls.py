@@ -186,7 +186,7 @@ def test_the_robustness_curve_is_written_and_drawn(store, encoder, tmp_path, cap
     train(small_recipe(encoder), data=store.path, out=out, device="cpu")
     options = ["--data", str(store.path), "--no-baselines", "--missing-rate", "0.0:0.9:0.3"]
     assert main(["evaluate", str(out), *options]) == 0
-    rows = list(csv.DictReader((out / "evaluation-test" / "robustness.csv").open()))
+    rows = list(csv.DictReader((out / "evaluation-test" / "robustness.csv").read_text().splitlines()))
     assert [float(row["missing_rate"]) for row in rows] == [0.0, 0.3, 0.6, 0.9]
     scored = Run.open(out).score(store, store.indices("test"))
     whole = np.abs(scored.score_N - store.labels("test")).mean()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from network_fixtures import save_tiny_encoder, small_recipe
 
 from benchmarks.generated_store import generate_store
@@ -26,6 +27,7 @@ from textmsa.store.reading import Store
 from textmsa.train.command import train
 from textmsa.types import FeatureSequence
 
+PIECES = ("text_residual_bert", "audio_clue_bert", "visual_clue_bert")
 SPLITS = {"train": 8, "valid": 4, "test": 4}
 
 
@@ -99,13 +101,50 @@ def test_frames_first_gives_the_arrays_of_the_reference_loader(shared, tmp_path,
         assert np.array_equal(batch.label_B.numpy()[:, None], expected[f"{split}/label"])
 
 
-def test_a_data_file_becomes_a_store(tmp_path, capsys):
+def reference_steps(values_TF: np.ndarray, length: int = 50) -> np.ndarray:
+    """As DESIGN 2 tells of the reference's loader: 50 steps from the first row that is not all zero, or the last 50."""
+    values_TF = np.where(np.isneginf(values_TF), 0, values_TF)
+    if len(values_TF) == length:
+        return values_TF
+    begin = 0
+    while begin < len(values_TF) and not values_TF[begin].any():
+        begin += 1
+    begin = max(min(begin, len(values_TF) - length), 0)
+    taken = values_TF[begin : begin + length]
+    return np.concatenate([taken, np.zeros((length - len(taken), values_TF.shape[1]), np.float32)])
+
+
+@pytest.mark.parametrize("steps", [(70, 50), (50, 64)])
+def test_frames_first_gives_the_arrays_of_a_loader_as_described(tmp_path, steps):
+    pieces = columns(6)["text_bert"]
+    texts = {name: np.roll(pieces, shift, axis=0) for shift, name in enumerate(PIECES)}
+    prose = {name: np.array(["words"] * 6, object) for name in ("audio_clue", "visual_clue", "clue_summary")}
+    splits = {name: columns(6, name, steps=steps) | texts | prose for name in SPLITS}
+    split = splits["train"]
+    split["audio"][4, :13] = 0
+    convert(written(tmp_path, splits), out=tmp_path / "store")
+    store = Store.open(tmp_path / "store")
+    config = TextMsaConfig(frames="first", text_input="residual", pieces="given", mask_padding=False)
+    dataset = SampleDataset(store, store.indices("train"), {}, config)
+    batch = Collator(load_encoder("minilm")[1], config)([dataset[i] for i in range(6)])
+    for name, tokens in zip(PIECES, (batch.text, batch.audio_explanation, batch.video_explanation), strict=True):
+        assert tokens is not None
+        found = torch.stack([part.long() for part in tokens[:3]], dim=1).numpy()
+        padded = np.pad(texts[name], ((0, 0), (0, 0), (0, 50 - pieces.shape[2])))
+        assert np.array_equal(found, padded), name
+    for name, stepped in (("audio", batch.audio), ("vision", batch.video)):
+        assert stepped is not None
+        expected = np.stack([reference_steps(values_TF) for values_TF in split[name]])
+        assert np.array_equal(stepped.values_BTF.numpy(), expected), name
+
+
+def test_a_data_file_becomes_a_store(tmp_path):
     result = convert(written(tmp_path, content()), out=tmp_path / "store")
     store = Store.open(tmp_path / "store")
     assert result.counts == SPLITS == store.manifest.counts
     assert result.not_finite == {"audio": 3, "video": 0}
     assert result.empty == {"audio": 0, "video": 3}
-    assert "audio: 3 features, 3 values not finite" in capsys.readouterr().out
+    assert "audio: 3 features, 3 values not finite" in result.text()
     assert store.manifest.score_range == (-3, 3)
     first, second, third, fourth = (store[i] for i in range(4))
     assert (first.clip.id, first.clip.split, first.clip.transcript) == ("train0$_$0", "train", "utterance 0 of train")
@@ -139,6 +178,53 @@ def test_small_labels_are_sims_scores(tmp_path):
     store = Store.open(tmp_path / "store")
     assert store.manifest.score_range == (-1, 1)
     assert store[0].clip.label_text == pytest.approx(store[0].clip.label)
+
+
+def test_clips_without_a_label_are_converted_counted_and_not_exported(tmp_path):
+    made = content()
+    made["test"]["regression_labels"][1:3] = np.nan
+    made["train"]["regression_labels_T"] = np.full(8, np.nan, np.float32)
+    result = convert(written(tmp_path, made), out=tmp_path / "store")
+    store = Store.open(tmp_path / "store")
+    assert result.unlabelled == store.manifest.unlabelled == {"test": 2}
+    assert "without a label, for prediction only: test 2" in result.text()
+    assert [clip.label is None for clip in store.clips() if clip.split == "test"] == [False, True, True, False]
+    assert len(store.labelled("test")) == 2
+    assert {clip.label_text for clip in store.clips()} == {None}
+    exported = export(tmp_path / "store", out=tmp_path / "there.pkl")
+    assert (exported.clips, exported.unlabelled) == (14, 2)
+    assert "14 clips, audio up to 12 steps, video up to 9; 2 without a label left out" in exported.text()
+    there = pickle.loads((tmp_path / "there.pkl").read_bytes())
+    assert {split: len(columns["id"]) for split, columns in there.items()} == {"train": 8, "valid": 4, "test": 2}
+    assert np.isfinite(there["test"]["regression_labels"]).all()
+
+
+@pytest.mark.parametrize("value", [3.5, -4.0, np.inf, -np.inf])
+@pytest.mark.parametrize("column", ["regression_labels", "regression_labels_V"])
+def test_labels_beyond_every_range_are_refused_with_their_clip(tmp_path, value, column):
+    made = content()
+    made["valid"][column] = made["valid"]["regression_labels"].copy()
+    made["valid"][column][2] = value
+    with pytest.raises(UserError, match=rf"clip 'valid2\$_\$2': {column} .* is outside \[-3, 3\]"):
+        convert(written(tmp_path, made), out=tmp_path / "store")
+    assert not (tmp_path / "store").exists()
+
+
+def test_labels_that_are_no_numbers_are_refused_with_their_clip(tmp_path):
+    made = content()
+    made["train"]["regression_labels"] = [["good"]] + [[1.0]] * 7
+    with pytest.raises(UserError, match=r"'regression_labels' of the clip 'train0.*' is not one number"):
+        convert(written(tmp_path, made), out=tmp_path / "store")
+
+
+def test_paths_do_not_depend_on_the_working_directory(tmp_path, monkeypatch):
+    written(tmp_path, content())
+    monkeypatch.chdir(tmp_path)
+    convert(Path("corpus.pkl"), out=Path("store"))
+    monkeypatch.chdir("/")
+    store = Store.open(tmp_path / "store")
+    assert store.manifest.corpus_folder == str(tmp_path.resolve())
+    assert store.clips()[0].path == store[0].clip.path == tmp_path.resolve() / "train0$_$0"
 
 
 @pytest.mark.parametrize("absent", ["text_bert", "raw_text", "audio_lengths", "annotations"])
@@ -187,6 +273,7 @@ def bad_files() -> dict[str, tuple[object, str]]:
             pickle.dumps({"train": columns(4) | {"text_bert": np.zeros((4, 2, 5))}}),
             "must be (clips, 3, length)",
         ),
+        "none": (pickle.dumps({"train": columns(4) | {k: v[:0] for k, v in columns(4).items()}}), "holds no clip"),
         "twice": (pickle.dumps({"train": columns(4), "valid": columns(4)}), "comes twice"),
         "sizes": (
             pickle.dumps({"train": columns(4), "valid": columns(4, "valid") | {"audio": np.zeros((4, 2, 9))}}),
@@ -278,6 +365,13 @@ def test_long_sequences_are_exported_as_means_of_equal_windows(tmp_path):
     assert np.allclose(audio[0], first.reshape(20, 3, 5).mean(axis=1), atol=1e-6)
 
 
+def test_convert_refuses_a_folder_that_holds_something(tmp_path):
+    (tmp_path / "store").mkdir()
+    (tmp_path / "store/photo.jpg").touch()
+    with pytest.raises(UserError, match=r"holds other files \(photo\.jpg\)"):
+        convert(written(tmp_path, content()), out=tmp_path / "store")
+
+
 def test_export_refuses_what_no_mmsa_file_can_hold(tmp_path):
     generate_store(tmp_path / "store", clips=20)
     with pytest.raises(UserError, match=r"ends in \.pkl"):
@@ -294,5 +388,10 @@ def test_a_table_of_transcripts_becomes_a_store_without_audio_and_video(tmp_path
     model = Run.open(run.path).model
     assert model.audio is None and model.video is None
     assert evaluate(run.path, data=tmp_path / "store", no_baselines=True).clips == 4
+    assert Store.open(tmp_path / "store").manifest.score_range == (-1, 1)
+    (tmp_path / "corpus.json").write_text('{"score_range": [-3, 3]}')
+    convert(tmp_path / "label.csv", out=tmp_path / "wide")
+    wide = Store.open(tmp_path / "wide").manifest
+    assert (wide.score_range, wide.score_range_source) == ((-3, 3), "corpus.json")
     with pytest.raises(UserError, match=r"must be a label\.csv"):
         convert(tmp_path / "other.csv", out=tmp_path / "other")

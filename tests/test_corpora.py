@@ -105,7 +105,6 @@ def test_a_wrong_corpus_json_is_refused(tmp_path: Path, text: str) -> None:
         (changed(label="inf"), ["line 5", "not a number"]),
         (changed(label="3.2"), ["line 5", "outside [-3, 3]"]),
         (changed(label_T="-9"), ["line 5", "label_T", "outside"]),
-        (changed(label=""), ["line 5", "no label", "1 of 10"]),
         (changed(mode="dev"), ["line 5", "'dev'", "train, valid, test"]),
         (changed(clip_id="1"), ["line 5", "line 3 already", "unique"]),
         (changed(video_id=""), ["line 5", "video_id is empty"]),
@@ -152,6 +151,19 @@ def test_a_corpus_without_any_label_is_read(tmp_path: Path) -> None:
     corpus = read_corpus(corpus_of(tmp_path, [row | {"label": "", "label_T": "", "label_V": ""} for row in rows_of(5)]))
     assert {clip.label for clip in corpus.clips} == {None}
     assert corpus.score_range_source == "no labels"
+
+
+def test_rows_without_a_label_are_read_beside_labelled_ones_and_counted(tmp_path: Path) -> None:
+    rows = [row | ({"label": ""} if row["mode"] == "test" else {}) for row in rows_of(10)]
+    corpus = read_corpus(corpus_of(tmp_path, rows))
+    assert [clip.label is None for clip in corpus.clips] == [row["mode"] == "test" for row in rows]
+    assert corpus.unlabelled == 2
+    assert corpus.score_range_source == "labels"
+
+
+def test_a_corpus_to_predict_needs_no_training_clips(tmp_path: Path) -> None:
+    corpus_of(tmp_path, [row | {"mode": "test"} for row in rows_of(5)])
+    assert len(read_corpus(tmp_path, must_train=False).clips) == 5
 
 
 @pytest.mark.parametrize("column", ["video_id", "clip_id"])
@@ -205,18 +217,34 @@ def test_wild_cells_are_read_exactly_or_refused_in_one_line(
         return
     assert clip.id == f"{video_id}$_${clip_id}"
     assert clip.transcript == (text if text.strip() else None)
-    assert clip.label is not None
-    assert math.isfinite(clip.label)
+    assert (clip.label is None) == (not label.strip())
+    assert clip.label is None or math.isfinite(clip.label)
     assert Path(os.path.realpath(clip.path)).is_relative_to(tmp_path.resolve())
 
 
-def test_the_labels_of_mosi_are_read(shared: Path, tmp_path: Path) -> None:
-    table = shared / "data/mosi/label.csv"
-    (tmp_path / "label.csv").write_bytes(table.read_bytes())
-    first = tmp_path / "Raw/OQvJTdtJ2H4"
+MOSI = {"train": 1284, "valid": 229, "test": 686}
+
+
+def like_mosi() -> str:
+    """A table of MOSI's columns, size and ids, with words of our own."""
+    rows = ["video_id,clip_id,text,label,annotation,mode"]
+    for split, clips in MOSI.items():
+        for place in range(clips):
+            label = -3 + 0.2 * (place % 31)
+            annotation = "Neutral" if abs(label) < 0.1 else "Positive" if label > 0 else "Negative"
+            rows.append(f"-{split}_{place // 24},{place % 24 + 1},I SAY {place} WORDS,{label:.1f},{annotation},{split}")
+    return "\n".join(rows) + "\n"
+
+
+@pytest.mark.parametrize("source", ["made", "shared"])
+def test_the_labels_of_mosi_are_read(source: str, request: pytest.FixtureRequest, tmp_path: Path) -> None:
+    """Of which one clip's file is there."""
+    shared = None if source == "made" else request.getfixturevalue("shared")
+    table = like_mosi() if shared is None else (shared / "data/mosi/label.csv").read_text()
+    (tmp_path / "label.csv").write_text(table)
+    first = tmp_path / "Raw" / table.splitlines()[1].split(",")[0]
     first.mkdir(parents=True)
     (first / "1.mp4").touch()
     corpus = read_corpus(tmp_path)
-    counts = [sum(clip.split == split for clip in corpus.clips) for split in ("train", "valid", "test")]
-    assert counts == [1284, 229, 686]
+    assert {split: sum(clip.split == split for clip in corpus.clips) for split in MOSI} == MOSI
     assert corpus.score_range == (-3, 3)

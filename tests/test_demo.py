@@ -8,19 +8,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from media_fixtures import real_clip, without_sound
 
 from textmsa.cli import main
 
 pytestmark = pytest.mark.slow
-MISSING = {  # file of ../shared/clips -> what its MANIFEST says is missing, the text apart
-    "speaker_a.mp4": set(),
-    "speaker_b.mp4": set(),
-    "WolfgangLanger_Pexels.mp4": set(),
-    "single_face.mp4": set(),
-    "muted.mp4": {"audio"},
-    "face_noface.mov": set(),
+MISSING: dict[str, set[str]] = {  # recording, or file of ../shared/clips -> what is missing in it, the text apart
+    "speaker.mp4": set(),
+    "muted": {"audio"},
     "no_face.mp4": {"video"},
-    "speech_only.wav": {"video"},
+    "speech.flac": {"video"},
+    "shared/speaker_a.mp4": set(),
+    "shared/speaker_b.mp4": set(),
+    "shared/WolfgangLanger_Pexels.mp4": set(),
+    "shared/single_face.mp4": set(),
+    "shared/muted.mp4": {"audio"},
+    "shared/face_noface.mov": set(),
+    "shared/no_face.mp4": {"video"},
+    "shared/speech_only.wav": {"video"},
 }
 
 
@@ -81,8 +86,10 @@ def test_predict_equals_preparation(demo, capsys):
 
 @pytest.mark.parametrize("name", MISSING)
 @pytest.mark.parametrize("text", [None, "I am so happy with this."])
-def test_clips_of_every_kind(demo, shared, capsys, name, text):
-    arguments = ["predict", str(demo / "run"), str(shared / "clips" / name), "--json"]
+def test_clips_of_every_kind(demo, tmp_path, capsys, name, text):
+    muted = name == "muted"
+    clip = without_sound(real_clip("speaker.mp4"), tmp_path / "muted.mp4") if muted else real_clip(name)
+    arguments = ["predict", str(demo / "run"), str(clip), "--json"]
     assert main(arguments + (["--text", text] if text else [])) == 0
     found = json.loads(capsys.readouterr().out)
     assert np.isfinite(found["score"])

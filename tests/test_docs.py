@@ -71,6 +71,20 @@ def test_the_ways_of_the_architecture_page_exist():
         assert found, f"{name} is not there"
 
 
+@pytest.mark.parametrize("path", [*DOCS, ROOT / "CHANGELOG.md"], ids=lambda path: path.name)
+def test_files_that_the_docs_name_are_there(path):
+    """`textmsa/...`, `tests/...`, `docs/...`, and modules by their place in the package (`model/packing.py`)."""
+    text = path.read_text(encoding="utf-8")
+    named = set(re.findall(r"`(?:pytest (?:-m slow )?)?((?:textmsa|tests|docs|runs)/[\w./-]+\w)", text))
+    named |= {f"textmsa/{name}" for name in re.findall(r"`([a-z_]+/(?:[a-z_]+/)*[a-z_0-9]+\.py)`", text)}
+    named -= {
+        name for name in named if name.startswith("textmsa/") and name.split("/")[1] in ("tests", "docs", "textmsa")
+    }
+    assert not {name for name in named if not (ROOT / name).exists()}
+    linked = re.findall(r"\]\(([\w./-]+\.(?:md|cff))\)", text)
+    assert not {name for name in linked if not (path.parent / name).exists()}
+
+
 def test_documented_defaults_are_the_defaults():
     from textmsa.config import InputConfig, ModelConfig, TrainingConfig
 

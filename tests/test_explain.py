@@ -398,7 +398,7 @@ def test_clips_without_an_explanation_are_failures(tmp_path):
     assert result.unexplained == 4
     assert "e.jsonl has no explanation of this clip" in (tmp_path / "store" / "failures.csv").read_text()
     (tmp_path / "e.jsonl").write_text(json.dumps({"id": "000$_$1", "audio": "In the audio, rage."}) + "\n")
-    with pytest.raises(UserError, match="was made otherwise"):
+    with pytest.raises(UserError, match="was begun otherwise"):
         prepare(
             tmp_path / "corpus",
             out=tmp_path / "store",
@@ -495,11 +495,11 @@ def test_bad_files_of_explanations_are_one_line(tmp_path, name, content, message
     assert "\n" not in str(error.value)
 
 
-def test_one_clip_can_be_explained_with_and_without_others_to_compare_with(clip, tmp_path, capsys):
+def test_one_clip_can_be_explained_with_and_without_others_to_compare_with(clip, tmp_path):
     with ChatServer() as server:
         result = explain(clip, explainer="chat_endpoint", explainer_options=options(server), text="Fine", **PARTS)
         assert (result.explained, result.exit_code) == (1, 0)
-        document = json.loads(capsys.readouterr().out)
+        document = json.loads(result.text())
         assert document["id"] == "1.mp4"
         assert "checks" not in document["provenance"]
         write_corpus(tmp_path / "corpus", 5)

@@ -202,7 +202,7 @@ def test_conversations_are_learnt_answer_by_answer(clips, tmp_path):
 
 
 def test_clips_that_cannot_be_read_are_left_out_and_told(model, clips, emer, tmp_path):
-    rows = [*csv.DictReader(emer.open()), {"name": "gone", "chinese": "", "english": TOLD}]
+    rows = [*csv.DictReader(emer.read_text().splitlines()), {"name": "gone", "chinese": "", "english": TOLD}]
     (tmp_path / "more").mkdir()
     data, out = table(tmp_path / "more" / "emer.csv", rows), tmp_path / "adapter"
     options = ["--data", str(data), "--clips", str(clips), "--model", str(model), "--out", str(out)]

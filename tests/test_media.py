@@ -5,7 +5,7 @@ from pathlib import Path
 import av
 import numpy as np
 import pytest
-from media_fixtures import grey, index_of, regular, shared_clip, tone, write_clip
+from media_fixtures import grey, index_of, real_clip, regular, tone, without_sound, write_clip
 
 from textmsa.errors import UnreadableClip
 from textmsa.media import LONGEST_SIDE, read_media
@@ -181,18 +181,29 @@ def test_too_long_is_refused_and_minutes_are_not(tmp_path: Path, monkeypatch: py
 @pytest.mark.parametrize(
     ("name", "seconds", "audio", "video"),
     [
-        ("speaker_a.mp4", 8.0, True, True),
-        ("WolfgangLanger_Pexels.mp4", 19.7, True, True),
-        ("single_face.mp4", 2.4, True, True),
-        ("muted.mp4", 2.4, False, True),
-        ("face_noface.mov", 6.4, True, True),
-        ("no_face.mp4", 3.96, True, True),
-        ("speech_only.wav", 8.0, True, False),
+        ("speaker.mp4", 3.25, True, True),
+        ("speech.flac", 3.0, True, False),
+        ("no_face.mp4", 2.09, True, True),
+        ("shared/speaker_a.mp4", 8.0, True, True),
+        ("shared/WolfgangLanger_Pexels.mp4", 19.7, True, True),
+        ("shared/single_face.mp4", 2.4, True, True),
+        ("shared/muted.mp4", 2.4, False, True),
+        ("shared/face_noface.mov", 6.4, True, True),
+        ("shared/no_face.mp4", 3.96, True, True),
+        ("shared/speech_only.wav", 8.0, True, False),
     ],
 )
 def test_real_clips(name: str, seconds: float, audio: bool, video: bool) -> None:
-    media = read_media(shared_clip(name))
+    media = read_media(real_clip(name))
     assert media.duration == pytest.approx(seconds, abs=0.05)
     assert (media.waveform_N is not None, media.frames is not None) == (audio, video)
     assert set(media.missing) == {kind for kind, there in (("audio", audio), ("video", video)) if not there}
     assert media.damage is None
+
+
+def test_pictures_alone(tmp_path: Path) -> None:
+    media = read_media(without_sound(real_clip("speaker.mp4"), tmp_path / "muted.mp4"))
+    assert media.missing == {"audio": "the file has no audio stream"}
+    assert media.duration == pytest.approx(3.2, abs=0.05)
+    assert media.frames is not None
+    assert len(media.frames) >= 32

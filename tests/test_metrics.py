@@ -18,6 +18,37 @@ def test_legacy_gives_the_published_names_and_values(shared: Path, family):
     assert {name: round(value, 4) for name, value in ours.items()} == fixture["metrics"]
 
 
+def test_legacy_by_hand():
+    """The published names; F1 is weighted by how often a class is predicted, not by how often it is true."""
+    values = evaluate([1.2, -0.4, 0.0, 2.6], [1.0, 0.0, -2.0, 3.0], "mosi", legacy=True)
+    correlation = np.corrcoef([1.2, -0.4, 0.0, 2.6], [1.0, 0.0, -2.0, 3.0])[0, 1]
+    assert values == pytest.approx(
+        {
+            "Has0_acc_2": 0.5,
+            "Has0_F1_score": 0.75 * 4 / 6,  # positive: 2 of 3 and 3; negative (predicted once): none right
+            "Non0_acc_2": 1.0,
+            "Non0_F1_score": 1.0,
+            "Mult_acc_3": 0.75,
+            "Mult_acc_5": 0.75,
+            "Mult_acc_7": 0.75,
+            "MAE": 0.75,
+            "Corr": correlation,
+        }
+    )
+    values = evaluate([0.3, 0.2, -0.4, -0.9], [0.6, -0.2, -0.6, -0.8], "sims", legacy=True)
+    correlation = np.corrcoef([0.3, 0.2, -0.4, -0.9], [0.6, -0.2, -0.6, -0.8])[0, 1]
+    assert values == pytest.approx(
+        {
+            "Mult_acc_2": 0.75,
+            "Mult_acc_3": 0.75,
+            "Mult_acc_5": 0.75,
+            "F1_score": 0.5 * 2 / 3 + 0.5 * 4 / 5,  # two of each are predicted
+            "MAE": 0.25,
+            "Corr": correlation,
+        }
+    )
+
+
 def test_plain_f1_is_scikit_learns_not_the_swapped_one():
     """DESIGN: a constant predictor on SIMS scores 81.9 with swapped arguments instead of 56.8."""
     true = np.array([0.5] * 69 + [-0.5] * 31)

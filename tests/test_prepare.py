@@ -85,7 +85,7 @@ def test_labels_do_not_enter(tmp_path):
     )
 
 
-def test_missing_modalities_are_recorded_and_bad_clips_skipped(tmp_path, capsys):
+def test_missing_modalities_are_recorded_and_bad_clips_skipped(tmp_path):
     rows = write_corpus(tmp_path / "corpus", 10)
     write_clip(media_path(tmp_path / "corpus", rows[0]), seed=0, sound=False)
     write_clip(media_path(tmp_path / "corpus", rows[1]), seed=1, picture=False)
@@ -93,7 +93,7 @@ def test_missing_modalities_are_recorded_and_bad_clips_skipped(tmp_path, capsys)
     media_path(tmp_path / "corpus", rows[5]).unlink()
     result = run(tmp_path / "corpus", tmp_path / "s")
     assert result.exit_code == 1
-    assert "8 of 10" in capsys.readouterr().out
+    assert "8 of 10" in result.text()
     failures = (tmp_path / "s/failures.csv").read_text().splitlines()
     assert len(failures) == 3
     store = Store.open(tmp_path / "s")
@@ -128,7 +128,7 @@ def test_not_a_store(tmp_path):
         Store.open(tmp_path)
 
 
-def test_a_broken_tail_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_broken_tail_is_told(tmp_path: Path) -> None:
     rows = write_corpus(tmp_path / "corpus", 4)
     broken = media_path(tmp_path / "corpus", rows[0])
     write_clip(tmp_path / "long.mkv", seed=0, seconds=4.0)
@@ -137,7 +137,7 @@ def test_a_broken_tail_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str
     broken.with_suffix(".mkv").write_bytes(content[: len(content) * 2 // 3])
     result = prepare(tmp_path / "corpus", out=tmp_path / "store", workers=1)
     assert result.damaged == 1
-    assert "1 broken files used" in str(result)
+    assert "1 broken files used" in result.text()
     damage = Store.open(tmp_path / "store").damage()
     assert [text is not None for text in damage] == [True, False, False, False]
     again = prepare(tmp_path / "corpus", out=tmp_path / "store", workers=1)

@@ -15,9 +15,9 @@ from small_corpora import media_path, rows_of, write_corpus, write_table
 from textmsa.errors import UnreadableClip, UserError
 from textmsa.features.observe import observe
 from textmsa.prepare.command import prepare
-from textmsa.prepare.job import PrepareResult
-from textmsa.prepare.one_clip import prepare_clip
+from textmsa.prepare.one_clip import observe_and_explain
 from textmsa.prepare.parts import build_parts
+from textmsa.prepare.result import PrepareResult
 from textmsa.store.preparation import Preparation
 from textmsa.store.reading import Store
 
@@ -156,7 +156,7 @@ def test_a_moved_corpus_is_not_measured_again(tmp_path: Path, calls: Path) -> No
 def test_options_of_explainers(corpus: Path, tmp_path: Path) -> None:
     run(corpus, tmp_path / "timeless", no_times=True)
     assert " at " not in (tmp_path / "timeless/explanations.jsonl").read_text()
-    with pytest.raises(UserError, match="explainer options"):
+    with pytest.raises(UserError, match=r"explainer\.options\.times"):
         run(corpus, tmp_path / "timeless")
     with pytest.raises(UserError, match="cannot be built"):
         run(corpus, tmp_path / "q", no_times=True, explainer="outside_parts:Quoting")
@@ -180,11 +180,11 @@ def test_a_run_folder_does_the_same_as_preparation(corpus: Path, tmp_path: Path)
     Preparation.load(tmp_path / "s").save(tmp_path / "run")
     built = build_parts(Preparation.load(tmp_path / "run"))
     for sample in Store.open(tmp_path / "s"):
-        observation, explanation = prepare_clip(sample.clip.path, sample.clip.transcript, built)
-        assert explanation == sample.explanation
-        assert observation.audio is not None
+        clip = observe_and_explain(sample.clip.path, sample.clip.transcript, built)
+        assert clip.explanation == sample.explanation
+        assert clip.observation.audio is not None
         assert sample.observation.audio is not None
-        assert observation.audio.values_TF.tobytes() == sample.observation.audio.values_TF.tobytes()
+        assert clip.observation.audio.values_TF.tobytes() == sample.observation.audio.values_TF.tobytes()
 
 
 def test_another_version_is_refused(corpus: Path, tmp_path: Path) -> None:
@@ -193,7 +193,7 @@ def test_another_version_is_refused(corpus: Path, tmp_path: Path) -> None:
     recorded.write_text(recorded.read_text().replace('"version": "1"', '"version": "0"', 1))
     with pytest.raises(UserError, match="audio version '1' instead of '0'"):
         build_parts(Preparation.load(tmp_path / "s"))
-    with pytest.raises(UserError, match="made otherwise"):
+    with pytest.raises(UserError, match="was begun otherwise"):
         run(corpus, tmp_path / "s")
 
 

@@ -216,6 +216,58 @@ def test_what_is_no_store_is_refused(tmp_path: Path) -> None:
     assert "not finished; run textmsa prepare" in refusal(path)
 
 
+DAMAGE = {
+    "manifest.json": [
+        {"score_range": None},
+        {"score_range": [1]},
+        {"counts": None},
+        {"audio": {"extractor": "x"}},
+        {"explainer": {"tone": "dry"}},
+        {"data": 3},
+        {"strange": 1},
+        {"statistics_sha256": ...},
+    ],
+    "statistics.json": [{"audio": {"names": ["f0"]}}, {"audio": ...}, {"explainer": None}, {"clips": "many"}],
+    "preparation.json": [{"audio": None}, {"audio": ...}, {"video": 3}, {"explainer": []}, {"explainer": {"a": 1}}],
+}
+
+
+@pytest.mark.parametrize(("name", "change"), [(name, change) for name in DAMAGE for change in DAMAGE[name]])
+def test_damaged_files_are_one_line_that_names_them(tmp_path: Path, name: str, change: dict[str, object]) -> None:
+    path = make(tmp_path, samples(tmp_path))
+    Preparation(AUDIO, VIDEO, ExplainerSpec("measured", "1")).save(path)
+    document = json.loads((path / name).read_text()) | change
+    (path / name).write_text(json.dumps({key: value for key, value in document.items() if value is not ...}))
+    with pytest.raises(UserError, match=rf"{name}: damaged \(.*\); make it again, in another folder") as caught:
+        _ = Store.open(path).preparation
+    assert len(str(caught.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize("text", ["[]", "3", "null", "", "{"])
+def test_a_file_that_holds_no_object_is_damaged(tmp_path: Path, text: str) -> None:
+    path = make(tmp_path, samples(tmp_path))
+    (path / "manifest.json").write_text(text)
+    assert "manifest.json: damaged (" in refusal(path)
+
+
+def test_unlabelled_clips_are_counted_in_the_manifest_only_where_there_are_some(tmp_path: Path) -> None:
+    path = make(tmp_path, samples(tmp_path))
+    assert "unlabelled" not in json.loads((path / "manifest.json").read_text())
+    manifest_of(tmp_path, unlabelled={"valid": 1}).save(path)
+    assert Store.open(path).manifest.unlabelled == {"valid": 1}
+
+
+def test_relative_paths_are_those_of_the_corpus_folder_wherever_one_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = samples(tmp_path)[0]
+    path = Path("Raw/x.mp4")
+    moved = replace(first, clip=replace(first.clip, path=path), observation=replace(first.observation, path=path))
+    store = Store.open(make(tmp_path, [moved]))
+    monkeypatch.chdir("/")
+    assert store.clips()[0].path == store[0].clip.path == tmp_path / "Raw/x.mp4"
+
+
 def test_changed_statistics_are_refused(tmp_path: Path) -> None:
     path = make(tmp_path, samples(tmp_path))
     replace(STATISTICS, clips=4).save(path / "statistics.json")

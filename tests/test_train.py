@@ -181,7 +181,7 @@ def test_several_seeds_make_one_run_whose_score_is_the_mean_of_theirs(store, enc
     for seed, member in zip(("5", "6", "7"), members, strict=True):
         assert found.by_seed[seed]["mae"] == pytest.approx(np.abs(member.score_N - store.labels("test")).mean())
     # Every figure can be computed again from the saved predictions.
-    rows = list(csv.DictReader((out / "evaluation-test" / "predictions.csv").open()))
+    rows = list(csv.DictReader((out / "evaluation-test" / "predictions.csv").read_text().splitlines()))
     again = np.mean([abs(float(row["seed_6"]) - float(row["label"])) for row in rows])
     assert again == pytest.approx(found.by_seed["6"]["mae"], abs=1e-5)
     assert np.mean([abs(float(r["score"]) - float(r["label"])) for r in rows]) == pytest.approx(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from media_fixtures import grey, regular, shared_clip, write_clip
+from media_fixtures import grey, real_clip, regular, write_clip
 
 from textmsa.errors import MissingModality, UserError
 from textmsa.features.video_mediapipe import LANDMARKER_VARIABLE, NAMES, MediapipeVideo, find_landmarker
@@ -109,23 +109,30 @@ def test_no_face_at_all_is_missing(extractor: MediapipeVideo, tmp_path: Path) ->
 @pytest.mark.parametrize(
     ("name", "low", "high"),
     [
-        ("speaker_a.mp4", 1.0, 1.0),
-        ("speaker_b.mp4", 1.0, 1.0),
-        ("WolfgangLanger_Pexels.mp4", 0.95, 1.0),
-        ("single_face.mp4", 1.0, 1.0),
-        ("muted.mp4", 1.0, 1.0),
-        ("face_noface.mov", 0.2, 0.8),
+        ("speaker.mp4", 1.0, 1.0),
+        ("shared/speaker_a.mp4", 1.0, 1.0),
+        ("shared/speaker_b.mp4", 1.0, 1.0),
+        ("shared/WolfgangLanger_Pexels.mp4", 0.95, 1.0),
+        ("shared/single_face.mp4", 1.0, 1.0),
+        ("shared/muted.mp4", 1.0, 1.0),
+        ("shared/face_noface.mov", 0.2, 0.8),
     ],
 )
 def test_real_faces(extractor: MediapipeVideo, name: str, low: float, high: float) -> None:
-    present = extractor.extract(read_media(shared_clip(name))).column("face_present").mean()
+    present = extractor.extract(read_media(real_clip(name))).column("face_present").mean()
     assert low <= present <= high
 
 
-@pytest.mark.parametrize("name", ["no_face.mp4", "speech_only.wav"])
+def test_a_face_that_leaves_the_picture(extractor: MediapipeVideo, tmp_path: Path) -> None:
+    faces, views = (list(read_media(real_clip(name)).frames or ()) for name in ("speaker.mp4", "no_face.mp4"))
+    path = write_clip(tmp_path / "a.mp4", times=regular(20, fps=10.0), pictures=faces[:10] + views[:10])
+    assert extractor.extract(read_media(path)).column("face_present").tolist() == [1.0] * 10 + [0.0] * 10
+
+
+@pytest.mark.parametrize("name", ["no_face.mp4", "speech.flac", "shared/no_face.mp4", "shared/speech_only.wav"])
 def test_real_clips_without_a_face(extractor: MediapipeVideo, name: str) -> None:
     with pytest.raises(MissingModality, match=r"no face|no video stream"):
-        extractor.extract(read_media(shared_clip(name)))
+        extractor.extract(read_media(real_clip(name)))
 
 
 def test_the_terminal_stays_quiet(tmp_path: Path) -> None:

@@ -1,31 +1,18 @@
 """OpenFace's tables beside the clips, and its program run on them."""
 
-import csv
 import stat
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
+from openface_tables import write_openface
 from small_corpora import write_clip, write_corpus
 
 from textmsa.errors import MissingModality, UserError
-from textmsa.features.video_openface import HEAD, NAMES, PROGRAM, OpenfaceVideo, read_table
+from textmsa.features.video_openface import NAMES, PROGRAM, OpenfaceVideo, read_table
 from textmsa.media import read_media
 from textmsa.prepare.command import prepare
 from textmsa.store.reading import Store
-
-
-def write_openface(path: Path, *, frames: int = 6, lost: tuple[int, ...] = (), faces: int = 1, spaces: bool = True):
-    """A table as FeatureExtraction writes it; the value of a feature is frame + column / 1000."""
-    with path.open("w", newline="") as stream:
-        writer = csv.writer(stream)
-        writer.writerow([(" " if spaces and i else "") + name for i, name in enumerate((*HEAD, *NAMES))])
-        for frame in range(1, frames + 1):
-            for face in range(faces):
-                found = frame not in lost
-                head = [frame, face, (frame - 1) / 25, 0.9 - 0.2 * face if found else 0, int(found)]
-                writer.writerow([*head, *(round(frame + i / 1000 + 100 * face, 3) for i in range(len(NAMES)))])
 
 
 def test_there_are_709_features_as_in_ch_sims():

@@ -1,13 +1,22 @@
 """TEXT for multimodal sentiment analysis: raw clip in, score and explanation out.
 
-The way through the program is one file per step: `corpora` -> `media` -> `features` -> `explain` -> `store`
--> `store` -> `inputs` -> `model` -> `train` / `evaluate` -> `predict`. See docs/architecture.md.
+    import textmsa
+
+    prediction = textmsa.load("run").predict("clip.mp4", text="I loved it.")
+    print(prediction.score, prediction.explanation.audio, prediction.explanation.video)
+
+The way through the program is one folder or file per step: `corpora` -> `media` -> `features` -> `explain` -> `store`
+-> `prepare` -> `inputs` -> `model` -> `train` / `evaluate` -> `predict`. See docs/architecture.md and
+docs/python-api.md.
 """
 
+import logging
 from importlib import import_module
 from typing import Any
 
 __version__ = "0.1.0"
+
+logging.getLogger(__name__).addHandler(logging.NullHandler())
 
 # Public name -> module that holds it; imported on first use, so that `import textmsa` stays light.
 _EXPORTS = {
@@ -16,20 +25,32 @@ _EXPORTS = {
     "FeatureSequence": "textmsa.types",
     "Observation": "textmsa.types",
     "Prediction": "textmsa.types",
+    "Predictor": "textmsa.predict",
+    "Recipe": "textmsa.config",
+    "Run": "textmsa.run",
     "Sample": "textmsa.types",
+    "Store": "textmsa.store",
     "TextMsaConfig": "textmsa.model",
+    "TextMsaError": "textmsa.errors",
     "TextMsaModel": "textmsa.model",
     "UserError": "textmsa.errors",
     "import_checkpoint": "textmsa.model.published_checkpoint",
-    "metrics": "textmsa",
+    "load": "textmsa.predict",
+    "load_recipe": "textmsa.config",
 }
+_PACKAGES = ("evaluate", "metrics", "prepare", "train")
+"""Modules that are public names themselves; all but `metrics` are called like the function they are named for."""
 
-__all__ = [*_EXPORTS, "__version__"]
+__all__ = [*_EXPORTS, *_PACKAGES, "__version__"]
 
 
 def __getattr__(name: str) -> Any:
-    if name == "metrics":
-        return import_module("textmsa.metrics")
+    if name in _PACKAGES:
+        return import_module(f"textmsa.{name}")
     if name in _EXPORTS:
         return getattr(import_module(_EXPORTS[name]), name)
     raise AttributeError(f"module 'textmsa' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -2,13 +2,14 @@
 
 The MMSA layout is `label.csv` with `video_id, clip_id, text, label, mode` (optionally `label_T, label_A, label_V,
 annotation, text_en`) beside `Raw/<video_id>/<clip_id>.mp4`. A `corpus.json` may name the corpus and its score range.
+A row whose label is empty is a clip like any other, which is never trained on or scored.
 """
 
 import csv
 import json
 import math
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import lru_cache
@@ -16,8 +17,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from textmsa import seams
-from textmsa.errors import UserError
-from textmsa.types import SPLITS, Clip
+from textmsa.errors import UserError, first_line
+from textmsa.types import ID_SEPARATOR, SPLITS, Clip
 
 ScoreRange = tuple[float, float]
 SCORE_RANGES: tuple[ScoreRange, ...] = ((-1.0, 1.0), (-3.0, 3.0))
@@ -28,7 +29,7 @@ EXTENSIONS = (
     *(".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".flv", ".mpg", ".mpeg", ".wmv", ".ts"),
     *(".wav", ".flac", ".mp3", ".m4a", ".ogg", ".opus", ".aac"),
 )
-"""Of media files, in the order of preference where one clip has several."""
+"""Of media files, in the order of preference where one clip has several: the one list of what is read."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,11 @@ class Corpus:
     score_range_source: str
     """Where the range comes from, for the manifest: "corpus.json", "given", "labels" or "no labels"."""
 
+    @property
+    def unlabelled(self) -> int:
+        """Clips without a label."""
+        return sum(clip.label is None for clip in self.clips)
+
 
 class CorpusReader(Protocol):
     """What stands behind the seam `CORPORA`: it is built without arguments."""
@@ -55,7 +61,13 @@ class CorpusReader(Protocol):
         ...
 
 
-def read_corpus(folder: Path, *, layout: str = "mmsa", score_range: str | tuple[float, float] = "auto") -> Corpus:
+def read_corpus(
+    folder: Path,
+    *,
+    layout: str = "mmsa",
+    score_range: str | tuple[float, float] = "auto",
+    must_train: bool = True,
+) -> Corpus:
     """Read the list of clips in `folder`; no media is opened.
 
     Parameters
@@ -67,6 +79,8 @@ def read_corpus(folder: Path, *, layout: str = "mmsa", score_range: str | tuple[
     score_range
         `(low, high)`, the same as text ("-3,3"), or "auto": `corpus.json`'s `score_range`, else [-1, 1] where every
         label fits, else [-3, 3].
+    must_train
+        Refuse a corpus without a clip in the split "train".
 
     Raises UserError, in one line with file, line and remedy, for a list that is absent, empty or wrong.
     """
@@ -76,14 +90,14 @@ def read_corpus(folder: Path, *, layout: str = "mmsa", score_range: str | tuple[
     reader: CorpusReader = seams.load(seams.CORPORA, layout, what="layout")()
     given = None if score_range == "auto" else parse_score_range(score_range, where="score range")
     corpus = reader.read(folder.resolve(), score_range=given)
-    if not any(clip.split == "train" for clip in corpus.clips):
+    if must_train and not any(clip.split == "train" for clip in corpus.clips):
         raise UserError(f"{folder}: no clip is in the split 'train'; mark the clips to learn from as 'train'")
     return corpus
 
 
-def parse_score_range(value: Any, *, where: str) -> ScoreRange:
+def parse_score_range(value: object, *, where: str) -> ScoreRange:
     """`(low, high)` from a pair of numbers or from text such as "-3,3"; UserError where it is neither."""
-    pair = value.split(",") if isinstance(value, str) else value
+    pair: Any = value.split(",") if isinstance(value, str) else value
     try:
         low, high = (float(bound) for bound in pair)
     except (TypeError, ValueError):
@@ -106,7 +120,7 @@ class MmsaCorpus:
         rows = list(_rows(table))
         if not rows:
             raise UserError(f"{table}: no rows below the header; add one row per clip")
-        labels = _labels(table, rows)
+        labels = [{column: _number(table, row, column) for column in LABEL_COLUMNS} for row in rows]
         chosen, source = _choose_range(table, rows, labels, described, score_range)
         clips = tuple(_clips(folder, table, rows, labels))
         if self.needs_media and not any(os.path.isfile(clip.path) for clip in clips):
@@ -130,7 +144,7 @@ def _read_description(path: Path) -> dict[str, Any]:
     try:
         described = json.loads(path.read_text(encoding="utf-8"))
     except (ValueError, OSError) as error:
-        raise UserError(f"{path}: not JSON ({error}); mend or remove it") from error
+        raise UserError(f"{path}: not JSON ({first_line(error)}); mend or remove it") from error
     if not isinstance(described, dict):
         raise UserError(f'{path}: must hold a JSON object such as {{"score_range": [-3, 3]}}')
     return described
@@ -166,7 +180,7 @@ def _rows(table: Path) -> Iterator[_Row]:
     except UnicodeDecodeError as error:
         raise UserError(f"{table}: not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8") from error
     except csv.Error as error:
-        raise UserError(f"{table}: line {reader.line_num} is not CSV ({error}); mend its quotes") from error
+        raise UserError(f"{table}: line {reader.line_num} is not CSV ({first_line(error)}); mend its quotes") from error
 
 
 def _check_header(table: Path, header: list[str]) -> None:
@@ -185,18 +199,6 @@ def _with_nearest(column: str, header: list[str]) -> str:
     near = get_close_matches(column.lower(), [name.lower() for name in header], n=1)
     original = next((name for name in header if near and name.lower() == near[0]), None)
     return f"{column!r} (is {original!r} meant?)" if original else repr(column)
-
-
-def _labels(table: Path, rows: list[_Row]) -> list[dict[str, float | None]]:
-    """Column -> value for each row; all `label` cells are numbers, or all are empty."""
-    labels = [{column: _number(table, row, column) for column in LABEL_COLUMNS} for row in rows]
-    unlabelled = [row.line for row, values in zip(rows, labels, strict=True) if values["label"] is None]
-    if unlabelled and len(unlabelled) < len(rows):
-        raise UserError(
-            f"{table}: line {unlabelled[0]} has no label ({len(unlabelled)} of {len(rows)} rows have none); "
-            "label all rows or none"
-        )
-    return labels
 
 
 def _number(table: Path, row: _Row, column: str) -> float | None:
@@ -226,10 +228,7 @@ def _choose_range(
         where = f"{table.with_name('corpus.json')}: score_range"
         chosen, source = parse_score_range(described["score_range"], where=where), "corpus.json"
     else:
-        known = [value for values in labels for value in values.values() if value is not None]
-        fitting = [bounds for bounds in SCORE_RANGES if all(bounds[0] <= value <= bounds[1] for value in known)]
-        chosen = fitting[0] if known and fitting else SCORE_RANGES[-1]
-        source = "labels" if known else "no labels"
+        chosen, source = range_of([value for values in labels for value in values.values() if value is not None])
     for row, values in zip(rows, labels, strict=True):
         for column, value in values.items():
             if value is not None and not chosen[0] <= value <= chosen[1]:
@@ -240,18 +239,24 @@ def _choose_range(
     return chosen, source
 
 
+def range_of(labels: Collection[float]) -> tuple[ScoreRange, str]:
+    """The first of `SCORE_RANGES` that holds all labels, else the widest, and where it comes from."""
+    fitting = [bounds for bounds in SCORE_RANGES if all(bounds[0] <= value <= bounds[1] for value in labels)]
+    return fitting[0] if labels and fitting else SCORE_RANGES[-1], "labels" if labels else "no labels"
+
+
 def _clips(folder: Path, table: Path, rows: list[_Row], labels: list[dict[str, float | None]]) -> Iterator[Clip]:
     files = _MediaFiles(folder)
-    seen: dict[str, int] = {}
+    line_of: dict[str, int] = {}
     for row, values in zip(rows, labels, strict=True):
         video_id, clip_id, split = row["video_id"], row["clip_id"], row["mode"].strip()
-        identity = f"{video_id}$_${clip_id}"
-        if identity in seen:
+        identity = f"{video_id}{ID_SEPARATOR}{clip_id}"
+        if identity in line_of:
             raise UserError(
                 f"{table}: line {row.line}: video_id {video_id!r}, clip_id {clip_id!r} stood on line "
-                f"{seen[identity]} already; ids must be unique"
+                f"{line_of[identity]} already; ids must be unique"
             )
-        seen[identity] = row.line
+        line_of[identity] = row.line
         if split not in SPLITS:
             raise UserError(f"{table}: line {row.line}: mode {split!r} is not one of {', '.join(SPLITS)}")
         try:

@@ -22,6 +22,14 @@ class DemoResult:
 
     summary: dict[str, Any]
     report: Path
+    table: str
+    """For people: TEXT beside baselines and floors."""
+
+    def text(self) -> str:
+        """The table, how long each stage took, and where the page is."""
+        seconds: dict[str, float] = self.summary["seconds"]
+        stages = ", ".join(f"{name} {duration(spent)}" for name, spent in seconds.items())
+        return f"\n{self.table}\n{duration(sum(seconds.values()))}: {stages}\nreport: {self.report}"
 
 
 def demo(*, out: Path = Path("runs/demo"), clips: int = 600, seed: int = 0, workers: int = 2) -> DemoResult:
@@ -74,11 +82,7 @@ def demo(*, out: Path = Path("runs/demo"), clips: int = 600, seed: int = 0, work
         "seconds": clock.seconds,
     }
     write_text(out / "summary.json", json.dumps(without_nan(summary), indent=2, allow_nan=False) + "\n")
-    total = sum(clock.seconds.values())
-    print("\n" + evaluation.table())
-    print(f"{duration(total)}: " + ", ".join(f"{name} {duration(s)}" for name, s in clock.seconds.items()))
-    print(f"report: {report}")
-    return DemoResult(summary, report)
+    return DemoResult(summary, report, evaluation.table())
 
 
 class _Clock:

@@ -54,3 +54,9 @@ def first_line(error: BaseException, limit: int = 200) -> str:
     """The first line of an error's message, or its kind where it has none: for reasons on one line."""
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[0][:limit] if lines else type(error).__name__
+
+
+def reason_of(error: BaseException) -> str:
+    """An error's kind and whole message on one line: the reason that is recorded with a clip."""
+    message = " ".join(str(error).split())
+    return f"{type(error).__name__}: {message}" if message else type(error).__name__

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from textmsa.errors import UnreadableClip
+from textmsa.errors import UnreadableClip, first_line
 from textmsa.types import FloatArray
 
 FPS = 10.0  # frames kept in a second: two to four in each window of the time grid's 0.1 s or longer
@@ -85,7 +85,7 @@ def _too_long(seconds: float) -> UnreadableClip:
 
 
 def _short(error: Exception) -> str:
-    return (getattr(error, "strerror", None) or str(error) or type(error).__name__).split("\n")[0]
+    return getattr(error, "strerror", None) or first_line(error)
 
 
 class _Decoding:

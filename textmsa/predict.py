@@ -1,7 +1,10 @@
-"""A raw clip -> score, explanations, gates and experts, by the same functions as `textmsa prepare`."""
+"""A run with its built parts: raw clip in, score, explanations, gates and experts out.
 
-import json
-import sys
+A clip is observed and explained by the function that `textmsa prepare` uses, and scored by that of `textmsa evaluate`.
+"""
+
+import json as jsons
+import logging
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -10,11 +13,95 @@ import numpy as np
 
 from textmsa.errors import ExtractorError, UnreadableClip, UserError
 from textmsa.prepare.one_clip import prepare_clip, with_translation
-from textmsa.prepare.parts import build_parts
+from textmsa.prepare.parts import BuiltParts, build_parts
 from textmsa.run import Precision, Run
-from textmsa.types import MODALITIES, Clip, Prediction, Sample
+from textmsa.types import MODALITIES, Clip, Explanation, Observation, Prediction, Sample
 
 NEUTRAL_SHARE = 0.05  # of the range: scores this near to 0 are called neutral
+LOG = logging.getLogger(__name__)
+
+
+class Predictor:
+    """A finished run, ready for any number of clips: extractors, explainer and networks are built once.
+
+    Parameters
+    ----------
+    run
+        The run; `load` opens one by its folder.
+    precision
+        "fp32", or "int8": the text encoder in 8-bit integers.
+    parts
+        Extractors and explainer, where they are built already; they must be those of the run's preparation.
+
+    Raises UserError where the installed parts are not those that the run was trained with.
+    """
+
+    def __init__(self, run: Run, *, precision: Precision = "fp32", parts: BuiltParts | None = None) -> None:
+        started = time.monotonic()
+        self.run, self.precision = run, precision
+        self.parts = parts if parts is not None else build_parts(run.preparation)
+        run.load(precision)
+        self._seconds_loading = time.monotonic() - started
+
+    def predict(self, clip: Path | str, *, text: str | None = None) -> Prediction:
+        """Score one clip and explain it.
+
+        Parameters
+        ----------
+        clip
+            A video or audio file.
+        text
+            What is said in it; without it the text counts as missing.
+
+        Raises UserError, one line, for a file that cannot be used.
+        """
+        clip = Path(clip)
+        if not clip.is_file():
+            raise UserError(f"{clip}: no such file; give a video or audio file")
+        started = time.monotonic()
+        observation, explanation = self._observed(clip, text)
+        prepared = time.monotonic()
+        spoken = Clip(id=clip.name, path=clip, transcript=observation.transcript)
+        sample = Sample(with_translation(spoken, explanation), observation, explanation)
+        scores = self.run.score([sample], [0], precision=self.precision)
+        seconds = {"prepare": prepared - started, "score": time.monotonic() - prepared}
+        if self.precision == "int8":
+            LOG.info(self.run.drift([sample], [0], scores))
+        score = float(np.clip(scores.score_N[0], *self.run.info.score_range))
+        return Prediction(
+            path=str(clip),
+            score=score,
+            score_range=self.run.info.score_range,
+            polarity=polarity(score, self.run.info.score_range),
+            transcript=observation.transcript,
+            explanation=explanation,
+            gates=dict(zip(MODALITIES, scores.gates_NM[0].tolist(), strict=True)),
+            experts=scores.experts_NLE[0].tolist(),
+            missing=observation.missing,
+            damage=observation.damage,
+            seconds={"load": self._loading(), **seconds},
+        )
+
+    def _observed(self, clip: Path, text: str | None) -> tuple[Observation, Explanation]:
+        try:
+            return prepare_clip(clip, text or None, self.parts)
+        except UnreadableClip as error:
+            raise UserError(f"{clip}: cannot be read ({error}); give a video or audio file") from error
+        except ExtractorError as error:
+            raise UserError(f"{clip}: {error}") from error
+
+    def _loading(self) -> float:
+        """Seconds that building took; they count to the first prediction."""
+        seconds, self._seconds_loading = self._seconds_loading, 0.0
+        return seconds
+
+
+def load(run: Path | str, *, precision: Precision = "fp32") -> Predictor:
+    """The predictor of a run folder.
+
+    Raises UserError where it is no finished run, or the installed extractors or explainer are not the run's.
+    """
+    return Predictor(Run.open(Path(run)), precision=precision)
 
 
 @dataclass(frozen=True)
@@ -22,6 +109,12 @@ class PredictResult:
     """What the command gives back."""
 
     prediction: Prediction
+    json: bool = False
+    """Whether `text` is JSON."""
+
+    def text(self) -> str:
+        """The prediction, for people or programs."""
+        return as_json(self.prediction) if self.json else as_text(self.prediction)
 
 
 def predict(
@@ -47,46 +140,12 @@ def predict(
     textmsa predict run clip.mp4 --text "I loved it."
     textmsa predict run clip.mp4 --json
     """
-    prediction = predict_clip(Run.open(run), clip, text, precision)
-    print(as_json(prediction) if json else as_text(prediction))
-    return PredictResult(prediction)
+    return PredictResult(load(run, precision=precision).predict(clip, text=text), json)
 
 
 def predict_clip(run: Run, clip: Path, transcript: str | None, precision: Precision = "fp32") -> Prediction:
-    """The prediction for one clip; raises UserError for a file that cannot be used."""
-    if not clip.is_file():
-        raise UserError(f"{clip}: no such file; give a video or audio file")
-    started = time.monotonic()
-    built = build_parts(run.preparation)
-    run.load(precision)
-    loaded = time.monotonic()
-    try:
-        observation, explanation = prepare_clip(clip, transcript or None, built)
-    except UnreadableClip as error:
-        raise UserError(f"{clip}: cannot be read ({error}); give a video or audio file") from error
-    except ExtractorError as error:
-        raise UserError(f"{clip}: {error}") from error
-    prepared = time.monotonic()
-    spoken = Clip(id=clip.name, path=clip, transcript=observation.transcript)
-    sample = Sample(with_translation(spoken, explanation), observation, explanation)
-    scored = run.score([sample], [0], precision=precision)
-    done = time.monotonic()
-    if precision == "int8":
-        print(run.drift([sample], [0], scored), file=sys.stderr)
-    score = float(np.clip(scored.score_N[0], *run.info.score_range))
-    return Prediction(
-        path=str(clip),
-        score=score,
-        score_range=run.info.score_range,
-        polarity=polarity(score, run.info.score_range),
-        transcript=observation.transcript,
-        explanation=explanation,
-        gates=dict(zip(MODALITIES, scored.gates_NM[0].tolist(), strict=True)),
-        experts=scored.experts_NLE[0].tolist(),
-        missing=observation.missing,
-        damage=observation.damage,
-        seconds={"load": loaded - started, "prepare": prepared - loaded, "score": done - prepared},
-    )
+    """The prediction for one clip, with everything built for it alone; for more than one, keep a `Predictor`."""
+    return Predictor(run, precision=precision).predict(clip, text=transcript)
 
 
 def polarity(score: float, score_range: tuple[float, float]) -> str:
@@ -98,24 +157,34 @@ def polarity(score: float, score_range: tuple[float, float]) -> str:
 
 def as_json(prediction: Prediction) -> str:
     """One JSON object."""
-    return json.dumps(asdict(prediction), indent=2, ensure_ascii=False)
+    return jsons.dumps(asdict(prediction), indent=2, ensure_ascii=False)
 
 
 def as_text(prediction: Prediction) -> str:
     """For people."""
     low, high = prediction.score_range
-    told = prediction.explanation
+    explanation = prediction.explanation
     lines = [f"{prediction.path}: {prediction.score:+.2f} in [{low:g}, {high:g}], {prediction.polarity}"]
-    for name in MODALITIES:
-        said = {"text": prediction.transcript, "audio": told.audio, "video": told.video}[name]
-        state = f"missing: {prediction.missing[name]}" if name in prediction.missing else said or "not explained"
-        lines.append(f"  {name:<6} gate {prediction.gates[name]:.2f}  {state}")
+    lines += [f"  {name:<6} gate {prediction.gates[name]:.2f}  {_state(prediction, name)}" for name in MODALITIES]
     if prediction.damage:
         lines.append(f"  damaged           {prediction.damage}; scored from the rest")
-    if told.summary:
-        lines.append(f"  summary           {told.summary}")
+    if explanation.summary:
+        lines.append(f"  summary           {explanation.summary}")
+    if failed := explanation.provenance.get("failed"):
+        lines.append(f"  explainer failed  {failed}")
     for number, weights in enumerate(prediction.experts, 1):
         chosen = [f"{i}: {weight:.2f}" for i, weight in enumerate(weights) if weight > 0]
         lines.append(f"  layer {number} experts   {', '.join(chosen)}")
     lines.append("  seconds           " + ", ".join(f"{stage} {s:.2f}" for stage, s in prediction.seconds.items()))
     return "\n".join(lines)
+
+
+def _state(prediction: Prediction, modality: str) -> str:
+    """What is known of a modality: the words, what is said of it, or why there is nothing."""
+    if modality in prediction.missing:
+        return f"missing: {prediction.missing[modality]}"
+    explanation = prediction.explanation
+    words = {"text": prediction.transcript, "audio": explanation.audio, "video": explanation.video}[modality]
+    if words:
+        return words
+    return "not explained" + (": the explainer failed, see below" if explanation.provenance.get("failed") else "")

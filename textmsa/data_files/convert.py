@@ -1,5 +1,7 @@
 """`textmsa convert`: a published data file, or a table of transcripts -> a store."""
 
+import math
+from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -7,16 +9,17 @@ from pathlib import Path
 import numpy as np
 
 from textmsa import __version__
-from textmsa.corpora import read_corpus
-from textmsa.data_files.pickles import COLUMN_OF, SplitTable, read_pickle
+from textmsa.corpora import ScoreRange, range_of, read_corpus
+from textmsa.data_files.pickles import COLUMN_OF, LABELS, SplitTable, read_pickle
 from textmsa.errors import UserError
 from textmsa.features.statistics import Statistics, modality_statistics
 from textmsa.inputs.time_grid import without_padding
+from textmsa.runtime.claim import check_empty
 from textmsa.store.manifest import Manifest
 from textmsa.store.preparation import CONVERTED, Preparation
 from textmsa.store.rows import StoredClip
 from textmsa.store.writing import write_store
-from textmsa.types import SPLITS, ExplainerSpec, Explanation, FeatureSpec, Observation, Sample
+from textmsa.types import SPLITS, Clip, ExplainerSpec, Explanation, FeatureSpec, Observation, Sample
 
 
 @dataclass(frozen=True)
@@ -30,6 +33,24 @@ class ConvertResult:
     """Values that are infinite or NaN, by modality; they count as not measured."""
     empty: dict[str, int]
     """Clips without a modality, among them those whose sequence is all zeros."""
+    features: dict[str, int]
+    """Columns, by modality."""
+    unlabelled: dict[str, int]
+    """Clips without a label by split, where there are some."""
+
+    def text(self) -> str:
+        """What `textmsa convert` prints."""
+        counts = ", ".join(f"{split} {count}" for split, count in self.counts.items())
+        lines = [f"{self.store}: {counts} clips"]
+        lines += [
+            f"  {modality}: {self.features[modality]} features, {self.not_finite[modality]} values not finite (not "
+            f"measured), {self.empty[modality]} clips without"
+            for modality in COLUMN_OF
+        ]
+        if self.unlabelled:
+            without = ", ".join(f"{split} {count}" for split, count in self.unlabelled.items())
+            lines.append(f"  without a label, for prediction only: {without}")
+        return "\n".join(lines)
 
 
 def convert(file: Path, *, out: Path, name: str | None = None) -> ConvertResult:
@@ -50,45 +71,22 @@ def convert(file: Path, *, out: Path, name: str | None = None) -> ConvertResult:
     textmsa convert unaligned_50.pkl --out store
     textmsa convert label.csv --out store
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise UserError(f"--out {out}: exists; give another")
+    check_empty(out)
     content = _of_table(file) if file.suffix == ".csv" else _of_pickle(file)
-    training = [sample.observation for sample in content.samples if sample.clip.split == "train"]
-    statistics = Statistics(
-        audio=modality_statistics(without_padding(seen.audio) for seen in training),
-        video=modality_statistics(without_padding(seen.video) for seen in training),
-        clips=len(training),
-    )
+    statistics = _statistics(content.samples)
+    manifest = _manifest(content, statistics, name or file.stem, file.parent.resolve())
     explainer = ExplainerSpec(CONVERTED, __version__)
-    missing: dict[str, dict[str, int]] = {}
-    for sample in content.samples:
-        for modality, reason in sample.observation.missing.items():
-            missing.setdefault(modality, {}).setdefault(reason, 0)
-            missing[modality][reason] += 1
-    largest = max(abs(sample.clip.label or 0.0) for sample in content.samples)
-    splits = [sample.clip.split for sample in content.samples]
-    manifest = Manifest(
-        corpus=name or file.stem,
-        corpus_folder=str(file.parent.absolute()),
-        score_range=(-1.0, 1.0) if largest <= 1 else (-3.0, 3.0),
-        score_range_source=f"largest label {largest:g}",
-        counts={split: splits.count(split) for split in SPLITS if split in splits},
-        missing=missing,
-        skipped=0,
-        audio=content.specs["audio"],
-        video=content.specs["video"],
-        explainer=explainer,
-        statistics_sha256=statistics.sha256,
-        packages={"textmsa": __version__, "numpy": np.__version__},
-        created=datetime.now(UTC).isoformat(timespec="seconds"),
-    )
     Preparation(content.specs["audio"], content.specs["video"], explainer, statistics).save(out)
     rows = [StoredClip(sample, str(file)) for sample in content.samples]
     write_store(out, rows, manifest=manifest, statistics=statistics)
-    empty = {modality: sum(missing.get(modality, {}).values()) for modality in COLUMN_OF}
-    result = ConvertResult(out, manifest.counts, content.not_finite, empty)
-    print(_told(result, content.specs))
-    return result
+    return ConvertResult(
+        store=out,
+        counts=manifest.counts,
+        not_finite=content.not_finite,
+        empty={modality: sum(manifest.missing.get(modality, {}).values()) for modality in COLUMN_OF},
+        features={modality: len(spec.names) for modality, spec in content.specs.items()},
+        unlabelled=manifest.unlabelled,
+    )
 
 
 @dataclass(frozen=True)
@@ -98,37 +96,70 @@ class _Content:
     samples: list[Sample]
     specs: dict[str, FeatureSpec]
     not_finite: dict[str, int]
+    score_range: ScoreRange
+    score_range_source: str
 
 
 def _of_pickle(file: Path) -> _Content:
-    content = read_pickle(file)
-    splits = {split: SplitTable(content[split], f"{file}: {split}") for split in SPLITS if split in content}
+    columns = read_pickle(file)
+    splits = {split: SplitTable(columns[split], f"{file}: {split}") for split in SPLITS if split in columns}
+    if not any(len(table) for table in splits.values()):
+        raise UserError(f"{file}: holds no clip; give a data file with clips in train, valid or test")
     specs = {modality: _spec(modality, splits, file) for modality in COLUMN_OF}
-    samples = [sample for split, table in splits.items() for sample in table.samples(split, specs)]
+    folder = file.parent.resolve()
+    samples = [sample for split, table in splits.items() for sample in table.samples(split, specs, folder)]
     _check_ids(samples, file)
-    return _Content(samples, specs, {m: sum(table.not_finite(m) for table in splits.values()) for m in COLUMN_OF})
+    score_range, source = _checked_range([sample.clip for sample in samples], file)
+    not_finite = {modality: sum(table.not_finite(modality) for table in splits.values()) for modality in COLUMN_OF}
+    return _Content(samples, specs, not_finite, score_range, source)
 
 
 def _of_table(file: Path) -> _Content:
     if file.name != "label.csv":
         raise UserError(f"{file}: a table of transcripts must be a label.csv in MMSA's layout, in a folder of its own")
     absent = dict.fromkeys(COLUMN_OF, "a table of transcripts")
+    corpus = read_corpus(file.parent, layout="textmsa.corpora:MmsaTranscripts")
     samples = [
         Sample(clip, Observation(clip.path, clip.transcript, None, None, None, missing=dict(absent)), Explanation())
-        for clip in read_corpus(file.parent, layout="textmsa.corpora:MmsaTranscripts").clips
+        for clip in corpus.clips
     ]
     nothing = FeatureSpec(CONVERTED, __version__, ())
-    return _Content(samples, dict.fromkeys(COLUMN_OF, nothing), dict.fromkeys(COLUMN_OF, 0))
+    specs, not_finite = dict.fromkeys(COLUMN_OF, nothing), dict.fromkeys(COLUMN_OF, 0)
+    return _Content(samples, specs, not_finite, corpus.score_range, corpus.score_range_source)
 
 
-def _told(result: ConvertResult, specs: dict[str, FeatureSpec]) -> str:
-    lines = [f"{result.store}: " + ", ".join(f"{split} {count}" for split, count in result.counts.items()) + " clips"]
-    lines += [
-        f"  {modality}: {len(specs[modality].names)} features, {result.not_finite[modality]} values not finite (not "
-        f"measured), {result.empty[modality]} clips without"
-        for modality in COLUMN_OF
-    ]
-    return "\n".join(lines)
+def _statistics(samples: list[Sample]) -> Statistics:
+    training = [sample.observation for sample in samples if sample.clip.split == "train"]
+    return Statistics(
+        audio=modality_statistics(without_padding(observation.audio) for observation in training),
+        video=modality_statistics(without_padding(observation.video) for observation in training),
+        clips=len(training),
+    )
+
+
+def _manifest(content: _Content, statistics: Statistics, name: str, folder: Path) -> Manifest:
+    missing: dict[str, Counter[str]] = {}
+    for sample in content.samples:
+        for modality, reason in sample.observation.missing.items():
+            missing.setdefault(modality, Counter())[reason] += 1
+    counts = Counter(sample.clip.split for sample in content.samples)
+    unlabelled = Counter(sample.clip.split for sample in content.samples if sample.clip.label is None)
+    return Manifest(
+        corpus=name,
+        corpus_folder=str(folder),
+        score_range=content.score_range,
+        score_range_source=content.score_range_source,
+        counts={split: counts[split] for split in SPLITS if counts[split]},
+        missing={modality: dict(reasons) for modality, reasons in missing.items()},
+        skipped=0,
+        audio=content.specs["audio"],
+        video=content.specs["video"],
+        explainer=ExplainerSpec(CONVERTED, __version__),
+        statistics_sha256=statistics.sha256,
+        packages={"textmsa": __version__, "numpy": np.__version__},
+        created=datetime.now(UTC).isoformat(timespec="seconds"),
+        unlabelled={split: unlabelled[split] for split in SPLITS if unlabelled[split]},
+    )
 
 
 def _spec(modality: str, splits: dict[str, SplitTable], file: Path) -> FeatureSpec:
@@ -139,8 +170,22 @@ def _spec(modality: str, splits: dict[str, SplitTable], file: Path) -> FeatureSp
 
 
 def _check_ids(samples: list[Sample], file: Path) -> None:
-    seen: set[str] = set()
+    ids: set[str] = set()
     for sample in samples:
-        if sample.clip.id in seen:
+        if sample.clip.id in ids:
             raise UserError(f"{file}: the id {sample.clip.id!r} comes twice; ids must be unique")
-        seen.add(sample.clip.id)
+        ids.add(sample.clip.id)
+
+
+def _checked_range(clips: list[Clip], file: Path) -> tuple[ScoreRange, str]:
+    """The range that holds all labels; UserError, naming the clip, at the first label that no range holds."""
+    labels = {(clip.id, field): getattr(clip, field) for clip in clips for field in LABELS}
+    values = {key: value for key, value in labels.items() if value is not None}
+    (low, high), source = range_of(values.values())
+    for (identity, field), value in values.items():
+        if not (math.isfinite(value) and low <= value <= high):
+            raise UserError(
+                f"{file}: clip {identity!r}: {LABELS[field]} {value:g} is outside [{low:g}, {high:g}]; mend it "
+                "(the field's corpora have no wider range)"
+            )
+    return (low, high), source

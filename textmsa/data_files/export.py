@@ -15,11 +15,7 @@ from textmsa.data_files.pickles import COLUMN_OF, EXPLANATIONS, LABELS
 from textmsa.errors import UserError
 from textmsa.inputs.time_grid import pool_to_grid
 from textmsa.store.reading import Store
-from textmsa.types import (
-    SPLITS,
-    FeatureSequence,
-    FloatArray,
-)
+from textmsa.types import SPLITS, FeatureSequence, FloatArray
 
 
 @dataclass(frozen=True)
@@ -28,6 +24,16 @@ class ExportResult:
 
     file: Path
     clips: int
+    longest: dict[str, int]
+    """Steps of the longest sequence, by modality."""
+    unlabelled: int = 0
+    """Clips that are left out, since MMSA's files need a label for each."""
+
+    def text(self) -> str:
+        """What `textmsa export` prints."""
+        line = f"{self.file}: {self.clips} clips, audio up to {self.longest['audio']} steps, video up to "
+        line += str(self.longest["video"])
+        return line + (f"; {self.unlabelled} without a label left out" if self.unlabelled else "")
 
 
 def export(store: Path, *, out: Path, tokenizer: str = "minilm", max_steps: int = 500) -> ExportResult:
@@ -53,7 +59,7 @@ def export(store: Path, *, out: Path, tokenizer: str = "minilm", max_steps: int 
         raise UserError(f"--out {out}: give a name that ends in .pkl")
     if max_steps < 1:
         raise UserError(f"--max-steps {max_steps}: must be at least 1")
-    splits = {split: opened.indices(split) for split in SPLITS if opened.manifest.counts.get(split)}
+    splits, unlabelled = _labelled(opened)
     longest = {m: _longest(opened, m, max_steps) for m in COLUMN_OF}
     writer = _TextWriter(tokenizer)
     content = {split: _exported(opened, indices, longest, max_steps, writer) for split, indices in splits.items()}
@@ -63,8 +69,18 @@ def export(store: Path, *, out: Path, tokenizer: str = "minilm", max_steps: int 
         pickle.dump(content, stream, protocol=4)
     unfinished.replace(out)
     clips = sum(map(len, splits.values()))
-    print(f"{out}: {clips} clips, audio up to {longest['audio']} steps, video up to {longest['video']}")
-    return ExportResult(out, clips)
+    return ExportResult(out, clips, longest, unlabelled)
+
+
+def _labelled(store: Store) -> tuple[dict[str, list[int]], int]:
+    """Split -> the indices of its clips that have a label, and how many have none."""
+    labels = store.column("label")
+    splits = {split: store.indices(split) for split in SPLITS if store.manifest.counts.get(split)}
+    labelled = {split: [i for i in indices if labels[i] is not None] for split, indices in splits.items()}
+    if not any(labelled.values()):
+        raise UserError(f"{store.path}: no clip has a label; MMSA's files need one for each")
+    left_out = sum(map(len, splits.values())) - sum(map(len, labelled.values()))
+    return {split: indices for split, indices in labelled.items() if indices}, left_out
 
 
 def _longest(store: Store, modality: str, limit: int) -> int:
@@ -98,15 +114,15 @@ class _TextWriter:
         """The encoder's output, zeros at padding."""
         import torch
 
-        found = []
+        states = []
         with torch.inference_mode():
             for start in range(0, len(pieces_N3L), 64):
                 ids, mask, _ = torch.from_numpy(pieces_N3L[start : start + 64]).long().unbind(dim=1)
-                seen = mask.clone()
-                seen[:, 0] = 1
-                hidden = self.encoder.eval()(input_ids=ids, attention_mask=seen).last_hidden_state
-                found.append((hidden * mask[..., None]).numpy())
-        return np.concatenate(found)
+                attended = mask.clone()
+                attended[:, 0] = 1  # without text the encoder would see nothing at all
+                hidden = self.encoder.eval()(input_ids=ids, attention_mask=attended).last_hidden_state
+                states.append((hidden * mask[..., None]).numpy())
+        return np.concatenate(states)
 
 
 def _exported(
@@ -114,8 +130,6 @@ def _exported(
 ) -> dict[str, Any]:
     samples = [store[i] for i in indices]
     clips = [sample.clip for sample in samples]
-    if any(clip.label is None for clip in clips):
-        raise UserError(f"{store.path}: clips without a label cannot be exported; MMSA's files need one for each")
     labels = np.array([clip.label for clip in clips], np.float32)
     pieces = writer.pieces([clip.transcript for clip in clips])
     columns: dict[str, Any] = {
@@ -129,15 +143,15 @@ def _exported(
     }
     for modality, column in COLUMN_OF.items():
         size = len(getattr(store.manifest, modality).names)
-        made = [_padded(getattr(s.observation, modality), longest[modality], limit, size) for s in samples]
-        columns[column] = np.stack([values for values, _ in made])
-        columns[f"{column}_lengths"] = [length for _, length in made]
+        padded = [_padded(getattr(s.observation, modality), longest[modality], limit, size) for s in samples]
+        columns[column] = np.stack([values for values, _ in padded])
+        columns[f"{column}_lengths"] = [length for _, length in padded]
     for field, column in EXPLANATIONS.items():
         texts = [getattr(sample.explanation, field) for sample in samples]
         if any(texts):
             columns[column] = np.array([text or "" for text in texts], object)
             columns[f"{column}_bert"] = writer.pieces(texts)
-    for field, column in list(LABELS.items())[1:]:
+    for field, column in list(LABELS.items())[1:]:  # of the modalities
         values = [getattr(clip, field) for clip in clips]
         if None not in values:
             columns[column] = np.array(values, np.float32)

@@ -5,7 +5,7 @@ A file is {"train", "valid", "test"} of columns over N clips (DESIGN, formats):
     raw_text, id                        what was said, "video$_$clip"
     text_bert (N, 3, L)                 word pieces: ids, mask, segments; TEXT files have more of them
     audio (N, La, Da), vision (N, Lv, Dv)   padded with zeros, -inf where not measured
-    regression_labels (N,)              and in SIMS _T, _A, _V
+    regression_labels (N,)              and in SIMS _T, _A, _V; NaN where a clip has no label
     audio_clue, visual_clue, text_clue, clue_summary, reason   TEXT's explanations
 
 Shapes: N clips, T steps, F features, L word pieces.
@@ -18,10 +18,12 @@ from typing import IO, Any
 
 import numpy as np
 
-from textmsa.errors import UserError
+from textmsa.errors import UserError, first_line, reason_of
 from textmsa.inputs.time_grid import without_padding
 from textmsa.store.preparation import CONVERTED
 from textmsa.types import (
+    EXPLANATION_PARTS,
+    ID_SEPARATOR,
     SPLITS,
     Clip,
     Explanation,
@@ -54,13 +56,10 @@ PIECES = {
     "video": "visual_clue_bert",
 }
 """What the network can read of a clip (`InputConfig.text_input`, and the explanations) -> column of word pieces."""
-EXPLANATIONS = {
-    "audio": "audio_clue",
-    "video": "visual_clue",
-    "text": "text_clue",
-    "summary": "clue_summary",
-    "reason": "reason",
-}
+EXPLANATIONS = dict(
+    zip(EXPLANATION_PARTS, ("audio_clue", "visual_clue", "text_clue", "clue_summary", "reason"), strict=True)
+)
+"""Part of an explanation -> column."""
 LABELS = {
     "label": "regression_labels",
     "label_text": "regression_labels_T",
@@ -87,9 +86,9 @@ def read_pickle(file: Path) -> dict[str, Any]:
         with file.open("rb") as stream:
             content = _load(stream)
     except (pickle.UnpicklingError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
-        raise UserError(f"{file}: not a data file of the field ({error})") from error
+        raise UserError(f"{file}: not a data file of the field ({first_line(error)})") from error
     except (ImportError, MemoryError, OverflowError, UnicodeDecodeError, RecursionError) as error:
-        raise UserError(f"{file}: not a data file of the field ({type(error).__name__}: {error})") from error
+        raise UserError(f"{file}: not a data file of the field ({reason_of(error)})") from error
     if not isinstance(content, dict) or not any(split in content for split in SPLITS):
         raise UserError(f"{file}: no dictionary with train, valid and test; give a pickle of MMSA, MMSA-FET or TEXT")
     for split in SPLITS:
@@ -107,19 +106,26 @@ class SplitTable:
 
     def __init__(self, columns: dict[str, Any], where: str) -> None:
         self.columns, self.where = columns, where
-        for key in REQUIRED:
-            if key not in columns:
-                raise UserError(f"{where}: has no {key!r}; it has {', '.join(map(str, columns))}")
-        if "raw_text" not in columns and "text_bert" not in columns:
-            raise UserError(f"{where}: has neither 'raw_text' nor 'text_bert', one of which the text stream needs")
+        self._check_names()
         self.ids = [_identity(value) for value in columns["id"]]
-        for key in (*REQUIRED, "raw_text", *EXPLANATIONS.values(), *PIECES.values(), *LABELS.values()):
-            if key in columns and len(columns[key]) != len(self.ids):
-                raise UserError(f"{where}: {key!r} has {len(columns[key])} rows for {len(self.ids)} ids")
+        self._check_sizes()
         self.features = {modality: self._features(column) for modality, column in COLUMN_OF.items()}
+
+    def _check_names(self) -> None:
+        for key in REQUIRED:
+            if key not in self.columns:
+                raise UserError(f"{self.where}: has no {key!r}; it has {', '.join(map(str, self.columns))}")
+        if not {"raw_text", "text_bert"} & self.columns.keys():
+            raise UserError(f"{self.where}: has neither 'raw_text' nor 'text_bert', one of which the text stream needs")
+
+    def _check_sizes(self) -> None:
+        for key in (*REQUIRED, "raw_text", *EXPLANATIONS.values(), *PIECES.values(), *LABELS.values()):
+            if key in self.columns and len(self.columns[key]) != len(self.ids):
+                raise UserError(f"{self.where}: {key!r} has {len(self.columns[key])} rows for {len(self.ids)} ids")
         for key in PIECES.values():
-            if key in columns and (np.ndim(columns[key]) != 3 or np.shape(columns[key])[1] != 3):
-                raise UserError(f"{where}: {key!r} has shape {np.shape(columns[key])}; it must be (clips, 3, length)")
+            shape = np.shape(self.columns[key]) if key in self.columns else (0, 3, 0)
+            if len(shape) != 3 or shape[1] != 3:
+                raise UserError(f"{self.where}: {key!r} has shape {shape}; it must be (clips, 3, length)")
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -128,32 +134,31 @@ class SplitTable:
         """Values of a modality that are infinite or NaN."""
         return int((~np.isfinite(self.features[modality])).sum())
 
-    def samples(self, split: str, specs: dict[str, FeatureSpec]) -> Iterator[Sample]:
-        """The clips of the split."""
-        for i, identity in enumerate(self.ids):
-            labels = {field: self._number(key, i) for field, key in LABELS.items()}
-            transcript = self._text("raw_text", i)
-            clip = Clip(
-                id=identity,
-                path=Path(identity),
-                transcript=transcript,
-                split=split,
-                video_id=identity.split("$_$")[0],
-                transcript_en=self._text("raw_text_en", i),
-                **labels,
-            )
-            sequences = {modality: self._sequence(modality, i, specs[modality]) for modality in COLUMN_OF}
-            pieces = {
-                source: np.nan_to_num(np.asarray(self.columns[key][i], np.float64)).astype(np.int32)
-                for source, key in PIECES.items()
-                if key in self.columns
-            }
-            missing = {} if transcript or "transcript" in pieces else {"text": "no text in the file"}
-            missing |= {m: "all zeros in the file" for m, s in sequences.items() if without_padding(s) is None}
-            seen = Observation(clip.path, transcript, None, sequences["audio"], sequences["video"], missing)
-            told = {field: self._text(key, i) for field, key in EXPLANATIONS.items()}
-            explanation = Explanation(**told, provenance={"explainer": CONVERTED})
-            yield Sample(clip, seen, explanation, pieces)
+    def samples(self, split: str, specs: dict[str, FeatureSpec], folder: Path) -> Iterator[Sample]:
+        """The clips of the split; they have no media, and their paths stand for them in the file's `folder`."""
+        return (self._sample(row, split, specs, folder) for row in range(len(self)))
+
+    def _sample(self, row: int, split: str, specs: dict[str, FeatureSpec], folder: Path) -> Sample:
+        clip = Clip(
+            id=self.ids[row],
+            path=folder / self.ids[row],
+            transcript=self._text("raw_text", row),
+            split=split,
+            video_id=self.ids[row].split(ID_SEPARATOR)[0],
+            transcript_en=self._text("raw_text_en", row),
+            **{field: self._label(key, row) for field, key in LABELS.items()},
+        )
+        sequences = {modality: self._sequence(modality, row, specs[modality]) for modality in COLUMN_OF}
+        pieces = {
+            text: np.nan_to_num(np.asarray(self.columns[key][row], np.float64)).astype(np.int32)
+            for text, key in PIECES.items()
+            if key in self.columns
+        }
+        missing = {} if clip.transcript or "transcript" in pieces else {"text": "no text in the file"}
+        missing |= {m: "all zeros in the file" for m, s in sequences.items() if without_padding(s) is None}
+        observation = Observation(clip.path, clip.transcript, None, sequences["audio"], sequences["video"], missing)
+        parts = {part: self._text(key, row) for part, key in EXPLANATIONS.items()}
+        return Sample(clip, observation, Explanation(**parts, provenance={"explainer": CONVERTED}), pieces)
 
     def _features(self, column: str) -> FloatArray:
         try:
@@ -172,14 +177,19 @@ class SplitTable:
     def _text(self, key: str, row: int) -> str | None:
         return str(self.columns[key][row]) or None if key in self.columns else None
 
-    def _number(self, key: str, row: int) -> float | None:
+    def _label(self, key: str, row: int) -> float | None:
+        """None where there is no such column, or NaN in it."""
         if key not in self.columns:
             return None
-        return float(np.asarray(self.columns[key][row], dtype=np.float64).reshape(-1)[0])
+        try:
+            (value,) = np.asarray(self.columns[key][row], dtype=np.float64).reshape(-1)
+        except (TypeError, ValueError):
+            raise UserError(f"{self.where}: {key!r} of the clip {self.ids[row]!r} is not one number") from None
+        return None if np.isnan(value) else float(value)
 
 
 def _identity(value: Any) -> str:
     """An id as text: "video$_$clip"; of ids given in parts (aligned MOSEI files) the parts joined in the same way."""
     parts = value if isinstance(value, (list, tuple, np.ndarray)) else [value]
     words = [part.decode() if isinstance(part, bytes) else str(part) for part in np.ravel(np.asarray(parts, object))]
-    return "$_$".join(words)
+    return ID_SEPARATOR.join(words)

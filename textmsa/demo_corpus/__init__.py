@@ -11,10 +11,11 @@ from dataclasses import dataclass, fields
 from itertools import repeat
 from multiprocessing import get_context
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from textmsa.errors import UserError
 from textmsa.runtime.atomic import read_json, write_json, write_text
+from textmsa.runtime.claim import Claim
 from textmsa.runtime.progress import track
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from textmsa.demo_corpus.plan import ClipPlan, Plan, Speaker
 
 VERSION = "1"  # of the generator: raise it whenever the same seed gives other clips
+COMMAND = "textmsa demo-corpus"
 LEAST_CLIPS = 25  # fewer make two speakers, who do not fill three splits
 BEGUN, PLAN, CORPUS, LABELS = "generator.json", "plan.json", "corpus.json", "label.csv"
 
@@ -34,6 +36,14 @@ class RenderResult:
     clips: int
     rendered: int
     """In this run; the others were there."""
+    speakers: int | None = None
+    """None where the corpus was complete before."""
+
+    def text(self) -> str:
+        """What `textmsa demo-corpus` prints."""
+        if self.speakers is None:
+            return f"{self.path}: {self.clips} clips rendered before; nothing to do"
+        return f"{self.path}: {self.clips} clips of {self.speakers} speakers"
 
 
 def render_corpus(out: Path, *, clips: int = 600, seed: int = 0, workers: int = 2) -> RenderResult:
@@ -64,9 +74,8 @@ def render_corpus(out: Path, *, clips: int = 600, seed: int = 0, workers: int = 
     if workers < 1:
         raise UserError(f"--workers {workers}: give at least 1")
     out = Path(out)
-    finished = _claim(out, {"version": VERSION, "clips": clips, "seed": seed})
-    if finished:
-        print(f"{out}: {clips} clips rendered before; nothing to do")
+    Claim(out, COMMAND, {"version": VERSION, "clips": clips, "seed": seed}, record=BEGUN).take()
+    if (out / CORPUS).is_file():
         return RenderResult(out, clips, 0)
     planned = out / PLAN
     durations = read_json(planned)["durations"] if planned.is_file() else None
@@ -79,27 +88,12 @@ def render_corpus(out: Path, *, clips: int = 600, seed: int = 0, workers: int = 
         pass
     _write_labels(out, plan)
     _write_corpus(out, plan, [sentence.score for sentence in sentences], seed)
-    print(f"{out}: {clips} clips of {len(plan.speakers)} speakers")
-    return RenderResult(out, clips, len(todo))
+    return RenderResult(out, clips, len(todo), len(plan.speakers))
 
 
 def clip_path(out: Path, plan: "Plan", clip: "ClipPlan") -> Path:
     """Where a clip's file lies."""
     return out / "Raw" / plan.speakers[clip.speaker].video_id / f"{clip.clip_id}.mp4"
-
-
-def _claim(out: Path, parameters: dict[str, Any]) -> bool:
-    """Whether the corpus is complete already; UserError where `out` holds something else."""
-    begun = out / BEGUN
-    if not begun.is_file():
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
-            raise UserError(f"{out}: exists and is not a demo corpus; give another folder")
-        out.mkdir(parents=True, exist_ok=True)
-        write_json(begun, parameters)
-    found = read_json(begun)
-    if differing := [f"{name} {found.get(name)}" for name in parameters if found.get(name) != parameters[name]]:
-        raise UserError(f"{out}: was begun with other parameters ({', '.join(differing)}); give another folder")
-    return (out / CORPUS).is_file()
 
 
 def _rendered(

@@ -45,7 +45,8 @@ class Portrait:
 
     def point(self, name: str) -> npt.NDArray[np.float64]:
         """Pixels (x, y) of one landmark."""
-        return self.points_P2[NAMES.index(name)]
+        point_2: npt.NDArray[np.float64] = self.points_P2[NAMES.index(name)]
+        return point_2
 
     @property
     def eye_distance(self) -> float:
@@ -263,7 +264,8 @@ def _head(portrait: Portrait) -> list[Float32]:
 def _step(x_HW: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
     """0 up to 0, 1 from 1 on, smooth between."""
     x_HW = np.clip(x_HW, 0, 1)
-    return x_HW * x_HW * (3 - 2 * x_HW)
+    smooth_HW: npt.NDArray[np.floating] = x_HW * x_HW * (3 - 2 * x_HW)
+    return smooth_HW
 
 
 def _inside_mouth(portrait: Portrait) -> Picture:

@@ -13,6 +13,9 @@ class Extractor(Protocol):
 
     `name`, `version` and `names` are attributes of the class, so that they are known without building one.
     Raise the version whenever the values change: stores and runs made with another version are refused.
+
+    One that reads other files than the clip has a static method `sources(path) -> tuple[Path, ...]` too, the files that
+    are there for the clip at `path`: where one of them changes, or comes or goes, the clip is measured again.
     """
 
     name: str

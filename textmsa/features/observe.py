@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from textmsa.errors import ExtractorError, MissingModality, UnreadableClip, UserError
+from textmsa.errors import ExtractorError, MissingModality, UnreadableClip, UserError, reason_of
 from textmsa.features import Extractor
 from textmsa.types import FeatureSequence, Observation
 
@@ -39,8 +39,7 @@ def observe(path: Path, transcript: str | None, *, audio: Extractor, video: Extr
         except UserError:
             raise
         except Exception as error:
-            text = f"{extractor.name}: {type(error).__name__}: {error}"
-            raise ExtractorError(modality, " ".join(text.split())) from error
+            raise ExtractorError(modality, f"{extractor.name}: {reason_of(error)}") from error
     if len(missing) == 3:
         raise UnreadableClip("; ".join(f"{modality}: {reason}" for modality, reason in missing.items()))
     seen = float(media.duration), found["audio"], found["video"]

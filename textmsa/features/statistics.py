@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from textmsa.runtime.atomic import json_text, read_json, write_text
+from textmsa.runtime.atomic import json_text, read_json, understood, write_text
 from textmsa.types import FeatureSequence, FloatArray
 
 SMALLEST_STD = 1e-4
@@ -65,8 +65,9 @@ class Statistics:
     def load(path: Path) -> "Statistics":
         """Read statistics.json; raises UserError where it is absent, damaged or of another format."""
         document = read_json(path)
-        parts = {modality: _from_json(document[modality]) for modality in ("audio", "video")}
-        return Statistics(**parts, explainer=document["explainer"], clips=document["clips"])
+        with understood(path):
+            parts = {modality: _from_json(document[modality]) for modality in ("audio", "video")}
+            return Statistics(**parts, explainer=dict(document["explainer"]), clips=int(document["clips"]))
 
 
 def modality_statistics(sequences: Iterable[FeatureSequence | None]) -> ModalityStatistics | None:
@@ -113,9 +114,9 @@ def _to_json(statistics: ModalityStatistics | None) -> dict[str, Any] | None:
 def _from_json(document: dict[str, Any] | None) -> ModalityStatistics | None:
     if document is None:
         return None
-    return ModalityStatistics(
-        names=tuple(document["names"]),
-        mean_F=np.array(document["mean"], np.float32),
-        std_F=np.array(document["std"], np.float32),
-        count_F=np.array(document["count"], np.int64),
-    )
+    names = tuple(document["names"])
+    mean_F, std_F = np.array(document["mean"], np.float32), np.array(document["std"], np.float32)
+    count_F = np.array(document["count"], np.int64)
+    if not mean_F.shape == std_F.shape == count_F.shape == (len(names),):
+        raise ValueError(f"not one mean, std and count for each of {len(names)} names")
+    return ModalityStatistics(names, mean_F, std_F, count_F)

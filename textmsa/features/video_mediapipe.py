@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from textmsa.errors import MissingModality, UserError
+from textmsa.errors import MissingModality, UserError, first_line
 from textmsa.media import Media
 from textmsa.types import FeatureSequence, FloatArray
 
@@ -178,7 +178,7 @@ def _create(path: Path) -> Any:
 
 def _advice(error: Exception) -> str:
     return (
-        f"MediaPipe cannot be loaded ({str(error).splitlines()[0]}): where libGL is missing, replace "
+        f"MediaPipe cannot be loaded ({first_line(error)}): where libGL is missing, replace "
         "opencv-contrib-python by opencv-contrib-python-headless; where libEGL or libGLESv2 is, install the system "
         "packages libegl1 and libgles2"
     )

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from textmsa.errors import MissingModality, UserError
+from textmsa.errors import MissingModality, UserError, first_line
 from textmsa.media import Media
 from textmsa.types import FeatureSequence
 
@@ -52,11 +52,17 @@ class OpenfaceVideo:
     version = "1"
     names: tuple[str, ...] = NAMES
 
+    @staticmethod
+    def sources(path: Path) -> tuple[Path, ...]:
+        """The table beside a clip, where there is one."""
+        table = table_of(path)
+        return (table,) if table.is_file() else ()
+
     def extract(self, media: Media) -> FeatureSequence:
         """Features at the frames' times. Raises MissingModality where no frame shows a face."""
         if "video" in media.missing:
             raise MissingModality(media.missing["video"])
-        table = media.path.with_suffix(".csv")
+        table = table_of(media.path)
         if table.is_file():
             return read_table(table)
         program = os.environ.get(PROGRAM)
@@ -68,6 +74,11 @@ class OpenfaceVideo:
         return run_openface(Path(program), media.path)
 
 
+def table_of(clip: Path) -> Path:
+    """Where a clip's table lies."""
+    return clip.with_suffix(".csv")
+
+
 def run_openface(program: Path, clip: Path) -> FeatureSequence:
     """What the user's `FeatureExtraction` finds in a clip."""
     with tempfile.TemporaryDirectory() as folder:
@@ -76,7 +87,7 @@ def run_openface(program: Path, clip: Path) -> FeatureSequence:
             done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)
         except OSError as error:
             raise UserError(
-                f"{PROGRAM}={program}: cannot be run ({error}); name OpenFace's FeatureExtraction"
+                f"{PROGRAM}={program}: cannot be run ({first_line(error)}); name OpenFace's FeatureExtraction"
             ) from error
         tables = sorted(Path(folder).glob("*.csv"))
         if done.returncode or not tables:

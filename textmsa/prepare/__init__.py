@@ -3,7 +3,7 @@
 import sys
 
 from textmsa.prepare.command import prepare
-from textmsa.prepare.job import PrepareResult
+from textmsa.prepare.result import PrepareResult
 from textmsa.runtime.callable_package import CallablePackage
 
 __all__ = ["PrepareResult", "prepare"]

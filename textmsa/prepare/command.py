@@ -1,8 +1,6 @@
 """`textmsa prepare`: a corpus -> a store with features and explanations."""
 
-import fcntl
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -10,28 +8,39 @@ from typing import Any
 from textmsa import seams
 from textmsa.corpora import read_corpus
 from textmsa.errors import UserError
-from textmsa.explain.emer import read_bytes
-from textmsa.prepare.job import Job, PrepareResult
-from textmsa.prepare.parts import installed_preparation
-from textmsa.runtime.atomic import UNFINISHED
-from textmsa.store.preparation import PREPARATION, Preparation
+from textmsa.explain import can_score
+from textmsa.prepare.job import Job
+from textmsa.prepare.parts import (
+    AUDIO,
+    EXPLAINER,
+    VIDEO,
+    check_installed,
+    check_same_extractors,
+    installed_preparation,
+    recorded_preparation,
+)
+from textmsa.prepare.result import PrepareResult
+from textmsa.runtime.atomic import read_bytes
+from textmsa.runtime.claim import Claim
+from textmsa.store.preparation import CONVERTED, PREPARATION, STATISTICS, Preparation
 
-LOCK = "lock"
+COMMAND = "textmsa prepare"
 
 
 def prepare(
     corpus: Path,
     *,
     out: Path,
-    audio: str = "librosa",
-    video: str = "mediapipe",
-    explainer: str = "measured",
+    audio: str | None = None,
+    video: str | None = None,
+    explainer: str | None = None,
     explainer_options: dict[str, Any] | None = None,
     explanations: Path | None = None,
     translate: str | None = None,
     no_times: bool = False,
     workers: int = 2,
     layout: str = "mmsa",
+    like: Path | None = None,
 ) -> PrepareResult:
     """Measure and explain the clips of a corpus, into a store.
 
@@ -45,11 +54,11 @@ def prepare(
     out
         Folder of the store.
     audio
-        Audio features: a name, or "module:Class".
+        Audio features: a name, or "module:Class"; librosa, or with --like what was used there.
     video
-        Video features: a name, or "module:Class".
+        Video features: a name, or "module:Class"; mediapipe, or with --like what was used there.
     explainer
-        Who writes the explanations: a name, or "module:Class".
+        Who writes the explanations: a name, or "module:Class"; measured, or with --like who wrote there.
     explainer_options
         Options of the explainer: --explainer-options.model NAME --explainer-options.language en ...
     explanations
@@ -62,24 +71,62 @@ def prepare(
         Processes that decode and measure.
     layout
         Layout of the corpus: a name, or "module:Class".
+    like
+        A run folder or a store, whose extractors, explainer and statistics are used: a run is evaluated so on another
+        corpus, which needs no training clips.
 
     Examples
     --------
     textmsa prepare my_clips --out store
     textmsa prepare my_clips --out store --explainer precomputed --explanations explanations.jsonl
+    textmsa prepare other_clips --out other_store --like run
     """
     if workers < 1:
         raise UserError(f"--workers {workers}: give 1 or more")
-    read = read_corpus(Path(corpus), layout=layout)
+    corpus_read = read_corpus(Path(corpus), layout=layout, must_train=like is None)
+    recorded = None if like is None else _transferred(Path(like), audio=audio, video=video, explainer=explainer)
+    explainer = explainer or (EXPLAINER if recorded is None else recorded.explainer.explainer)
     options = explaining_options(explainer, explainer_options, explanations, no_times=no_times, translate=translate)
     lasting, passing = seams.split_options(seams.EXPLAINERS, explainer, options, what="explainer")
-    preparation = installed_preparation(audio=audio, video=video, explainer=explainer, options=lasting)
+    if recorded is None:
+        names = {"audio": audio or AUDIO, "video": video or VIDEO}
+        preparation = installed_preparation(**names, explainer=explainer, options=lasting)
+    else:
+        preparation = _with_options(recorded, lasting, like)
     out = Path(out)
-    _check_place(out)
-    with _locked(out):
-        result = Job(read, out, _declare(out, preparation), workers, passing).run()
-    print(result)
-    return result
+    with Claim(out, COMMAND, preparation.document(), record=PREPARATION).held():
+        if preparation.statistics is not None and not (out / STATISTICS).is_file():
+            preparation.statistics.save(out / STATISTICS)
+        return Job(corpus_read, out, Preparation.load(out), workers, passing).run()
+
+
+def _transferred(like: Path, *, audio: str | None, video: str | None, explainer: str | None) -> Preparation:
+    """What `like` was made with, marked as another's; UserError where the options say otherwise or it is not here."""
+    recorded = recorded_preparation(like)
+    if CONVERTED in (recorded.audio.extractor, recorded.explainer.explainer):
+        raise UserError(
+            f"--like {like}: was made of a published data file, whose extractors are not here; give another"
+        )
+    check_same_extractors(recorded, like, audio=audio, video=video)
+    if explainer not in (None, recorded.explainer.explainer):
+        raise UserError(
+            f"--explainer {explainer}: --like {like} was made with {recorded.explainer.explainer!r}; leave --explainer "
+            "out"
+        )
+    check_installed(recorded)
+    assert recorded.statistics is not None
+    return replace(recorded, like=recorded.statistics.sha256)
+
+
+def _with_options(recorded: Preparation, options: dict[str, Any], like: Path | None) -> Preparation:
+    """`recorded`, with its explainer's options; UserError where others are asked for than a file of explanations."""
+    wanted = recorded.explainer.options | options
+    if recorded.explainer.explainer == "precomputed":
+        return replace(recorded, explainer=replace(recorded.explainer, options=wanted))
+    if wanted != recorded.explainer.options:
+        differing = ", ".join(name for name in options if recorded.explainer.options.get(name) != options[name])
+        raise UserError(f"explainer option {differing}: is otherwise in --like {like}; leave it out")
+    return recorded
 
 
 def explaining_options(
@@ -92,52 +139,19 @@ def explaining_options(
 ) -> dict[str, Any]:
     """All options of the explainer, as they are recorded; UserError where two of them do not go together."""
     options = dict(given or {})
-    if (explanations is not None) != (explainer == "precomputed"):
-        raise UserError("--explainer precomputed and --explanations FILE go together")
+    if explainer == "precomputed" and explanations is None:
+        raise UserError(
+            "explainer 'precomputed' reads a file: textmsa prepare --explainer precomputed --explanations FILE"
+        )
+    if explanations is not None and explainer != "precomputed":
+        raise UserError(f"--explanations {explanations}: is for --explainer precomputed, not {explainer!r}")
     if explanations is not None:
         options |= {
             "explanations": str(Path(explanations).resolve()),
             "sha256": sha256(read_bytes(explanations)).hexdigest(),
         }
     if translate is not None:
-        if not hasattr(seams.load(seams.EXPLAINERS, explainer, what="explainer"), "score"):
+        if not can_score(seams.load(seams.EXPLAINERS, explainer, what="explainer")):
             raise UserError(f"--translate: explainer {explainer!r} has no language model; give another --explainer")
         options["translate"] = translate
     return options | ({"times": False} if no_times else {})
-
-
-def _check_place(out: Path) -> None:
-    """Refuse a folder that holds something else than a store, begun or finished."""
-    if out.exists() and not out.is_dir():
-        raise UserError(f"{out}: is a file; give --out a new folder")
-    if not out.exists() or (out / PREPARATION).is_file():
-        return
-    if strange := [path.name for path in out.iterdir() if path.name != LOCK and not path.name.endswith(UNFINISHED)]:
-        raise UserError(f"{out}: holds other files ({sorted(strange)[0]}); give --out a new or empty folder")
-
-
-@contextmanager
-def _locked(out: Path) -> Iterator[None]:
-    """Hold the store against a second `prepare`; the lock ends with the process, however that ends."""
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        lock = (out / LOCK).open("a")
-    except OSError as error:
-        raise UserError(f"{out}: cannot be written to ({error.strerror}); give another --out") from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(f"{out}: another textmsa prepare is at work here; wait for it") from None
-        yield
-
-
-def _declare(out: Path, preparation: Preparation) -> Preparation:
-    """Write down what the store is made with, or refuse where it was begun with something else."""
-    if not (out / PREPARATION).is_file():
-        preparation.save(out)
-        return preparation
-    recorded = Preparation.load(out)
-    if differences := preparation.differences(recorded):
-        raise UserError(f"{out}: was made otherwise ({'; '.join(differences)}); give another --out")
-    return recorded

@@ -5,12 +5,20 @@ from pathlib import Path
 from typing import Any
 
 from textmsa import seams
-from textmsa.errors import UnreadableClip, UserError
-from textmsa.features.observe import observe
+from textmsa.errors import ExtractorError, UnreadableClip, UserError
 from textmsa.prepare.command import explaining_options, prepare
-from textmsa.prepare.job import PrepareResult
+from textmsa.prepare.one_clip import observe_and_explain
+from textmsa.prepare.parts import (
+    AUDIO,
+    VIDEO,
+    build_parts,
+    check_same_extractors,
+    installed_preparation,
+    recorded_preparation,
+    with_explainer,
+)
+from textmsa.prepare.result import PrepareResult
 from textmsa.runtime.atomic import write_text
-from textmsa.store.preparation import STATISTICS, Preparation
 from textmsa.store.writing import explanation_line
 from textmsa.types import Explanation
 
@@ -26,11 +34,20 @@ class ExplainResult:
     explained: int
     failed: int
     prepared: PrepareResult | None = None
+    line: str = ""
+    """Of a single clip that goes into no file: its explanation as a line of JSON."""
 
     @property
     def exit_code(self) -> int:
         """0 all clips are explained, 1 some are not."""
         return int(self.failed > 0 or (self.prepared is not None and self.prepared.exit_code > 0))
+
+    def text(self) -> str:
+        """What `textmsa explain` prints."""
+        if self.prepared is None:
+            return self.line
+        clips = self.prepared.prepared + self.prepared.skipped
+        return f"{self.prepared.text()}\n{self.out}: {self.explained} of {clips} clips explained"
 
 
 def explain(
@@ -42,8 +59,8 @@ def explain(
     translate: str | None = None,
     text: str | None = None,
     like: Path | None = None,
-    audio: str = "librosa",
-    video: str = "mediapipe",
+    audio: str | None = None,
+    video: str | None = None,
     workers: int = 2,
     layout: str = "mmsa",
 ) -> ExplainResult:
@@ -69,9 +86,9 @@ def explain(
     like
         For a single clip: a store or a run folder, whose clips it is compared with.
     audio
-        Audio features: a name, or "module:Class".
+        Audio features: a name, or "module:Class"; librosa, or with --like what was used there.
     video
-        Video features: a name, or "module:Class".
+        Video features: a name, or "module:Class"; mediapipe, or with --like what was used there.
     workers
         Processes that decode and measure.
     layout
@@ -94,14 +111,12 @@ def explain(
     if not source.is_file():
         raise UserError(f"{source}: no such file or folder; give a corpus, or a video or audio file")
     options = (explainer_options or {}) | ({} if translate is None else {"translate": translate})
-    told = explain_clip(source, text, explainer, options, like=like, audio=audio, video=video)
-    line = explanation_line(source.name, told)
-    if out is None:
-        print(line, end="")
-    else:
+    explanation = explain_clip(source, text, explainer, options, like=like, audio=audio, video=video)
+    line = explanation_line(source.name, explanation)
+    if out is not None:
         write_text(Path(out), line)
-    failed = "failed" in told.provenance
-    return ExplainResult(out, int(not failed), int(failed))
+    failed = "failed" in explanation.provenance
+    return ExplainResult(out, int(not failed), int(failed), line="" if out is not None else line)
 
 
 def _explain_corpus(corpus: Path, out: Path, parts: dict[str, Any], *, workers: int, layout: str) -> ExplainResult:
@@ -110,9 +125,7 @@ def _explain_corpus(corpus: Path, out: Path, parts: dict[str, Any], *, workers: 
     store = out.with_name(out.name.removesuffix(".jsonl") + STORE)
     prepared = prepare(corpus, out=store, workers=workers, layout=layout, **parts)
     write_text(out, (store / "explanations.jsonl").read_text(encoding="utf-8"))
-    explained = prepared.prepared - prepared.unexplained
-    print(f"{out}: {explained} of {prepared.prepared + prepared.skipped} clips explained")
-    return ExplainResult(out, explained, prepared.unexplained, prepared)
+    return ExplainResult(out, prepared.prepared - prepared.unexplained, prepared.unexplained, prepared)
 
 
 def explain_clip(
@@ -122,32 +135,28 @@ def explain_clip(
     options: dict[str, Any],
     *,
     like: Path | None = None,
-    audio: str = "librosa",
-    video: str = "mediapipe",
+    audio: str | None = None,
+    video: str | None = None,
 ) -> Explanation:
-    """The explanation of one file; with `like`, a store or run folder, compared with the clips there."""
+    """The explanation of one file; with `like`, a store or run folder, compared with the clips there.
+
+    An explainer's failure is recorded in it. Raises UserError for a file that cannot be used, and where the installed
+    parts are not those that `like` was made with.
+    """
     options = dict(options)
     options = explaining_options(explainer, options, translate=options.pop("translate", None))
-    class_ = seams.load(seams.EXPLAINERS, explainer, what="explainer")
-    statistics: dict[str, Any] | None = None
-    if like is not None:
-        if not (like / STATISTICS).is_file():
-            raise UserError(f"{like}: neither a store nor a run folder; give --like one of them")
-        known = Preparation.load(like)
-        audio, video = known.audio.extractor, known.video.extractor
-        statistics = known.statistics.explainer if known.statistics else None
-    given = (statistics,) if class_.needs_statistics else ()
+    lasting, passing = seams.split_options(seams.EXPLAINERS, explainer, options, what="explainer")
+    if like is None:
+        names = {"audio": audio or AUDIO, "video": video or VIDEO}
+        preparation = installed_preparation(**names, explainer=explainer, options=lasting)
+    else:
+        recorded = recorded_preparation(like)
+        check_same_extractors(recorded, like, audio=audio, video=video)
+        preparation = with_explainer(recorded, explainer, lasting)
+    built = build_parts(preparation, passing, may_lack_statistics=like is None)
     try:
-        built = class_(*given, **options)
-    except TypeError as error:
-        raise UserError(f"explainer {explainer!r} cannot be built with the options {options} ({error})") from error
-    extractors = (
-        seams.load(seams.AUDIO_EXTRACTORS, audio, what="audio extractor")(),
-        seams.load(seams.VIDEO_EXTRACTORS, video, what="video extractor")(),
-    )
-    try:
-        observation = observe(clip, transcript or None, audio=extractors[0], video=extractors[1])
+        return observe_and_explain(clip, transcript or None, built).explanation
     except UnreadableClip as error:
         raise UserError(f"{clip}: cannot be read ({error}); give a video or audio file") from error
-    told: Explanation = built.explain(observation)
-    return told
+    except ExtractorError as error:
+        raise UserError(f"{clip}: {error}; give another clip, or other extractors") from error

@@ -1,20 +1,64 @@
 """One clip, observed and explained: what `textmsa prepare` does to each, and `textmsa predict` to one."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from textmsa.errors import UserError, reason_of
 from textmsa.features.observe import observe
 from textmsa.prepare.parts import BuiltParts
-from textmsa.types import Clip, Explanation, Observation
+from textmsa.types import Clip, ExplainerSpec, Explanation, Observation
 
 
-def with_translation(clip: Clip, told: Explanation) -> Clip:
+@dataclass(frozen=True)
+class ObservedClip:
+    """What was seen and heard of a clip, and how it is explained."""
+
+    observation: Observation
+    explanation: Explanation
+    """`provenance["failed"]` holds the reason where the explainer failed."""
+
+
+def observe_and_explain(path: Path, transcript: str | None, parts: BuiltParts) -> ObservedClip:
+    """Observe and explain one file exactly as `textmsa prepare` does; an explainer's failure is recorded, not raised.
+
+    Raises
+    ------
+    UnreadableClip
+        The file is absent, cannot be decoded, or nothing is in it.
+    ExtractorError
+        An extractor broke down on it.
+    UserError
+        An extractor or the explainer lacks something that is the user's to give.
+    """
+    observation = observe(path, transcript, audio=parts.audio, video=parts.video)
+    outcome: Explanation | Exception
+    try:
+        outcome = parts.explainer.explain(observation)
+    except Exception as error:
+        outcome = error
+    return ObservedClip(observation, as_explanation(outcome, parts.spec))
+
+
+def as_explanation(outcome: Explanation | Exception, spec: ExplainerSpec) -> Explanation:
+    """What an explainer gave; what it raised becomes a failed explanation, a UserError is raised again."""
+    if isinstance(outcome, Explanation):
+        return outcome
+    if isinstance(outcome, UserError):
+        raise outcome
+    if isinstance(outcome, Exception):
+        reason = reason_of(outcome)
+    else:
+        reason = f"gave a {type(outcome).__name__} instead of an Explanation"
+    return Explanation(provenance={"explainer": spec.explainer, "version": spec.version, "failed": reason})
+
+
+def with_translation(clip: Clip, explanation: Explanation) -> Clip:
     """The clip with the explainer's translation where the corpus has none."""
-    made: str | None = told.provenance.get("text_en")
-    return clip if clip.transcript_en or not made else replace(clip, transcript_en=made)
+    translation: str | None = explanation.provenance.get("text_en")
+    return clip if clip.transcript_en or not translation else replace(clip, transcript_en=translation)
 
 
 def prepare_clip(path: Path, transcript: str | None, built: BuiltParts) -> tuple[Observation, Explanation]:
-    """Observe and explain one clip exactly as `textmsa prepare` does; raises what `observe` raises."""
-    observation = observe(path, transcript, audio=built.audio, video=built.video)
-    return observation, built.explainer.explain(observation)
+    """The two parts of `observe_and_explain`."""
+    clip = observe_and_explain(path, transcript, built)
+    return clip.observation, clip.explanation

@@ -8,13 +8,14 @@ import hashlib
 import json
 import os
 import stat
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, overload
 
 import numpy as np
 
+from textmsa import seams
 from textmsa.runtime.atomic import UNFINISHED, to_disk
 from textmsa.store.preparation import Preparation
 from textmsa.store.reading import Store
@@ -24,17 +25,6 @@ from textmsa.types import Clip, Explanation, FeatureSequence, FeatureSpec, Obser
 RECORD_VERSION = 1
 """Raise it when `observe` or `media.py` changes what is observed; records and stores are then made anew."""
 LINES = "explanations.jsonl"
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Why a clip was skipped, or its explanation is lacking."""
-
-    id: str
-    path: str
-    stage: str
-    """"file", "media", "audio", "video", "worker": the clip is skipped. "explanation": it is in the store."""
-    reason: str
 
 
 def save_record(path: Path, observation: Observation) -> None:
@@ -92,6 +82,7 @@ class WorkFolder:
         self.explained: dict[tuple[str, str], Explanation] = {}
         self._stored_missing: list[dict[str, str]] = []
         self._sources: dict[str, str | None] = {}
+        self._beside = _readers_beside(preparation)
         if finished is not None:
             keys = zip(finished.column("id"), finished.column("source"), strict=True)
             self.stored = {key: index for index, key in enumerate(keys)}
@@ -100,20 +91,21 @@ class WorkFolder:
         self.explained |= _read_lines(folder / LINES)
 
     def source(self, clip: Clip) -> str | None:
-        """A key of the clip's media file and of the extractors; None where there is no such file."""
+        """A key of the clip's media file, of what extractors read beside it and of these; None without a media file."""
         if clip.id not in self._sources:
             self._sources[clip.id] = self._source(clip)
         return self._sources[clip.id]
 
     def _source(self, clip: Clip) -> str | None:
         try:
-            found = os.stat(clip.path)
+            media = os.stat(clip.path)
         except OSError:
             return None
-        if not stat.S_ISREG(found.st_mode):
+        if not stat.S_ISREG(media.st_mode):
             return None
         extractors = [asdict(self.preparation.audio), asdict(self.preparation.video)]
-        return _key(RECORD_VERSION, found.st_size, found.st_mtime_ns, clip.transcript is None, *extractors)
+        beside = [_state(path) for sources in self._beside for path in sources(clip.path)]
+        return _key(RECORD_VERSION, media.st_size, media.st_mtime_ns, clip.transcript is None, *extractors, *beside)
 
     def record(self, clip: Clip) -> Path:
         """The file that holds or will hold the clip's observation."""
@@ -128,8 +120,8 @@ class WorkFolder:
         index = self.stored.get((clip.id, self.source(clip) or ""))
         if index is None or self.finished is None:
             return load_record(self.record(clip), clip, self.preparation)
-        seen = self.finished[index].observation
-        return observation_of(clip, seen.duration, seen.audio, seen.video, seen.missing, seen.damage)
+        stored = self.finished[index].observation
+        return observation_of(clip, stored.duration, stored.audio, stored.video, stored.missing, stored.damage)
 
     def missing(self, clip: Clip) -> dict[str, str]:
         """Modality -> reason, of an observed clip; its features are not read."""
@@ -160,6 +152,8 @@ class Observations(Sequence[Observation]):
 
     def __init__(self, work: WorkFolder, clips: Sequence[Clip]) -> None:
         self.work, self.clips = work, clips
+        self.last_read: str | None = None
+        """Id of the clip that was asked for last."""
 
     def __len__(self) -> int:
         return len(self.clips)
@@ -171,7 +165,25 @@ class Observations(Sequence[Observation]):
     def __getitem__(self, index: int | slice) -> "Observation | Observations":
         if isinstance(index, slice):
             return Observations(self.work, self.clips[index])
-        return self.work.observation(self.clips[index])
+        clip = self.clips[index]
+        self.last_read = clip.id
+        return self.work.observation(clip)
+
+
+def _readers_beside(preparation: Preparation) -> list[Callable[[Path], Sequence[Path]]]:
+    """The member `sources` of the extractors that have one."""
+    audio = seams.load(seams.AUDIO_EXTRACTORS, preparation.audio.extractor, what="audio extractor")
+    video = seams.load(seams.VIDEO_EXTRACTORS, preparation.video.extractor, what="video extractor")
+    return [class_.sources for class_ in (audio, video) if hasattr(class_, "sources")]
+
+
+def _state(path: Path) -> tuple[str, int, int]:
+    """What tells that a file has changed: its name, size and time; -1 where it is not there."""
+    try:
+        state = os.stat(path)
+    except OSError:
+        return path.name, -1, -1
+    return path.name, state.st_size, state.st_mtime_ns
 
 
 def _stored_explanations(store: Store) -> dict[tuple[str, str], Explanation]:
@@ -190,13 +202,13 @@ def _read_lines(path: Path) -> dict[tuple[str, str], Explanation]:
     if whole < len(data):
         with path.open("rb+") as lines:
             lines.truncate(whole)
-    found = {}
+    explained = {}
     for line in data[:whole].decode("utf-8").split("\n")[:-1]:
         key, _, text = line.partition("\t")
         document: dict[str, Any] = json.loads(text)
         identity = document.pop("id")
-        found[identity, key] = Explanation(**document)
-    return found
+        explained[identity, key] = Explanation(**document)
+    return explained
 
 
 def _key(*parts: Any) -> str:

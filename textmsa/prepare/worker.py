@@ -6,7 +6,7 @@ from functools import cache
 from pathlib import Path
 
 from textmsa import seams
-from textmsa.errors import ExtractorError, UnreadableClip, UserError
+from textmsa.errors import ExtractorError, UnreadableClip, UserError, reason_of
 from textmsa.features import Extractor
 from textmsa.features.observe import observe
 from textmsa.prepare.work_folder import save_record
@@ -37,7 +37,7 @@ def work_on(task: ObservationTask) -> tuple[str, str] | None:
     except UserError:
         raise
     except Exception as error:
-        return "media", " ".join(f"{type(error).__name__}: {error}".split())
+        return "media", reason_of(error)
     save_record(task.record, observation)
     return None
 

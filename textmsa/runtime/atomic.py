@@ -2,15 +2,18 @@
 
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from textmsa.errors import UserError, first_line
+from textmsa.errors import UserError, first_line, reason_of
 
 FORMAT_VERSION = 1
 """Of every JSON file of a store and of a run's preparation."""
 UNFINISHED = ".unfinished"
 """Ends the name of a file or folder that is being written; such leftovers are worthless."""
+REMEDY = "make it again, in another folder, with the command that wrote it"
 
 
 def write_text(path: Path, text: str) -> None:
@@ -22,7 +25,7 @@ def write_text(path: Path, text: str) -> None:
     os.replace(unfinished, path)
 
 
-def to_disk(stream: Any) -> None:
+def to_disk(stream: IO[Any]) -> None:
     """Make sure that what was written survives a power cut."""
     stream.flush()
     os.fsync(stream.fileno())
@@ -39,13 +42,22 @@ def json_text(document: dict[str, Any]) -> str:
     return json.dumps(stamped, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
-def read_json(
-    path: Path, *, remedy: str = "prepare again into another --out", unstamped: bool = False
-) -> dict[str, Any]:
+@contextmanager
+def understood(path: Path) -> Iterator[None]:
+    """Around code that takes a file's content apart: what does not fit becomes a UserError of one line."""
+    try:
+        yield
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{path}: damaged ({reason_of(error)}); {REMEDY}") from error
+
+
+def read_json(path: Path, *, remedy: str = REMEDY, unstamped: bool = False) -> dict[str, Any]:
     """A JSON object without its format version.
 
     Parameters
     ----------
+    path
+        The file.
     remedy
         What to do about a file that cannot be used, for messages.
     unstamped
@@ -59,14 +71,14 @@ def read_json(
         raise UserError(f"{path}: no such file; {remedy}") from None
     except ValueError as error:
         raise UserError(f"{path}: damaged ({first_line(error)}); {remedy}") from error
-    default = FORMAT_VERSION if unstamped else None
-    written = document.pop("format", default) if isinstance(document, dict) else None
+    if not isinstance(document, dict):
+        raise UserError(f"{path}: damaged (not a JSON object); {remedy}")
+    written = document.pop("format", FORMAT_VERSION if unstamped else None)
     if written != FORMAT_VERSION:
         raise UserError(
-            f"{path}: has format {written}, this textmsa reads {FORMAT_VERSION}; use the textmsa that made "
-            f"it, or {remedy}"
+            f"{path}: has format {written}, this textmsa reads {FORMAT_VERSION}; use the textmsa that made it, or "
+            f"{remedy}"
         )
-    assert isinstance(document, dict)
     return document
 
 

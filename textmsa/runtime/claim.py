@@ -13,6 +13,7 @@ from textmsa.runtime.atomic import UNFINISHED, read_json, write_json
 
 CLAIM = "claim.json"
 LOCK = "lock"
+LONGEST_VALUE = 200  # characters of a value that a message shows; lists of feature names are far longer
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,15 @@ class Claim:
                 f"{self.folder}: was begun otherwise by {self.command} ({'; '.join(differing)}); give another folder"
             )
 
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """`take` the folder and hold it against a second run; a folder that is refused is left as it was."""
+        if not (self.folder / self.record).is_file():
+            check_empty(self.folder)
+        with locked(self.folder, command=self.command):
+            self.take()
+            yield
+
     @property
     def is_taken(self) -> bool:
         """Whether the folder was begun with just these options."""
@@ -74,7 +84,7 @@ def check_empty(folder: Path, *, beside: Collection[str] = ()) -> None:
         raise UserError(f"{folder}: holds other files ({strange[0]}); give a new or empty folder")
 
 
-def differences(wanted: Any, recorded: Any, name: str = "") -> list[str]:
+def differences(wanted: object, recorded: object, name: str = "") -> list[str]:
     """What `recorded` has otherwise than `wanted`, in words: "precision fp32 instead of bf16"."""
     if isinstance(wanted, dict) and isinstance(recorded, dict):
         keys = [*wanted, *(key for key in recorded if key not in wanted)]
@@ -82,7 +92,10 @@ def differences(wanted: Any, recorded: Any, name: str = "") -> list[str]:
         return [text for key in keys for text in differences(wanted.get(key), recorded.get(key), f"{prefix}{key}")]
     if json.loads(json.dumps(wanted)) == json.loads(json.dumps(recorded)):
         return []
-    return [f"{name} {json.dumps(recorded, ensure_ascii=False)} instead of {json.dumps(wanted, ensure_ascii=False)}"]
+    there, here = (json.dumps(value, ensure_ascii=False) for value in (recorded, wanted))
+    if max(len(there), len(here)) > LONGEST_VALUE:
+        return [f"other {name}"]
+    return [f"{name} {there} instead of {here}"]
 
 
 @contextmanager

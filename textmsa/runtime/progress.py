@@ -1,12 +1,20 @@
-"""Progress of long steps: counts and remaining time, on a terminal and in a log."""
+"""Progress of long steps: counts and remaining time, on a terminal (drawn by rich) and in a log."""
 
+import os
 import sys
 import time
+import weakref
 from collections.abc import Iterable, Iterator
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 T = TypeVar("T")
 LOG_EVERY_SECONDS = 10.0
+DRAWN_PER_SECOND = 5
+PLAIN_TERMINALS = ("dumb", "unknown")
+"""Kinds of terminal that cannot redraw a line."""
 
 
 def track(items: Iterable[T], *, total: int, label: str, done: int = 0) -> Iterator[T]:
@@ -15,46 +23,92 @@ def track(items: Iterable[T], *, total: int, label: str, done: int = 0) -> Itera
     `done` is how many of `total` were finished by an earlier run; the pace is measured without them.
     """
     meter = Meter(total=total, label=label, done=done)
-    for item in items:
-        yield item
-        meter.advance()
+    try:
+        for item in items:
+            yield item
+            meter.advance()
+    except BaseException:
+        meter.stop()
+        raise
     meter.close()
 
 
 class Meter:
-    """A line that says `label 120/600, 38 s left`; redrawn on a terminal, repeated now and then in a log."""
+    """A line that says `label: 120/600, 38 s left`; redrawn on a terminal, repeated now and then in a log.
+
+    `label` may be changed at any time. A meter that is neither closed nor stopped is wiped off the terminal when it is
+    collected, at the end of the process at the latest.
+    """
 
     def __init__(self, *, total: int, label: str, done: int = 0) -> None:
         self.total, self.label, self.done = total, label, done
         self.first = done
         self.started = self.shown = time.monotonic()
-        self.live = sys.stderr.isatty()
+        self.stop = _drawn(weakref.ref(self)) if is_live() else _nothing
+        """Wipes the line off the terminal; may be called again."""
 
     def advance(self, steps: int = 1) -> None:
         """Count `steps` more items as done."""
         self.done += steps
         now = time.monotonic()
-        if now - self.shown >= (0.2 if self.live else LOG_EVERY_SECONDS):
+        if self.stop is _nothing and now - self.shown >= LOG_EVERY_SECONDS:
             self.shown = now
-            self._show(end="\r" if self.live else "\n")
+            _write(self.line())
 
     def close(self) -> None:
-        """Show the final count and the time taken."""
+        """Show the final count and the time taken, on a line that stays."""
+        self.stop()
         seconds = time.monotonic() - self.started
-        print(
-            f"{self.label}: {self.done}/{self.total} in {duration(seconds)}\x1b[K"
-            if self.live
-            else f"{self.label}: {self.done}/{self.total} in {duration(seconds)}",
-            file=sys.stderr,
-            flush=True,
-        )
+        _write(f"{self.label}: {self.done}/{self.total} in {duration(seconds)}")
 
-    def _show(self, *, end: str) -> None:
+    def line(self) -> str:
+        """How far it is."""
         fresh = self.done - self.first
-        left = (self.total - self.done) * (time.monotonic() - self.started) / max(fresh, 1)
-        clear = "\x1b[K" if self.live else ""
-        line = f"{self.label}: {self.done}/{self.total}, {duration(left)} left{clear}"
-        print(line, end=end, file=sys.stderr, flush=True)
+        if not fresh:
+            return f"{self.label}: {self.done}/{self.total}"
+        left = (self.total - self.done) * (time.monotonic() - self.started) / fresh
+        return f"{self.label}: {self.done}/{self.total}, {duration(left)} left"
+
+
+def is_live() -> bool:
+    """Whether standard error is a terminal on which a line can be redrawn."""
+    return sys.stderr.isatty() and os.environ.get("TERM", "").lower() not in PLAIN_TERMINALS
+
+
+def _write(line: str) -> None:
+    sys.stderr.write(line + "\n")
+    sys.stderr.flush()
+
+
+def _nothing() -> None:
+    pass
+
+
+def _drawn(meter: "weakref.ref[Meter]") -> "weakref.finalize[..., Meter]":
+    """Draw a meter's line with a spinner below what is printed, until the returned function is called."""
+    from rich.console import Console
+    from rich.live import Live
+    from rich.spinner import Spinner
+    from rich.text import Text
+
+    spinner = Spinner("dots")
+
+    def picture() -> "RenderableType":
+        shown = meter()
+        spinner.update(text=Text(shown.line() if shown is not None else "", no_wrap=True, overflow="ellipsis"))
+        return spinner
+
+    live = Live(
+        console=Console(file=sys.stderr),
+        get_renderable=picture,
+        refresh_per_second=DRAWN_PER_SECOND,
+        transient=True,
+        redirect_stdout=False,
+    )
+    live.start()
+    alive = meter()
+    assert alive is not None
+    return weakref.finalize(alive, live.stop)
 
 
 def duration(seconds: float) -> str:

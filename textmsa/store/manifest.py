@@ -1,9 +1,10 @@
 """What a store holds and how it was made: manifest.json, written last."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
+from typing import get_origin
 
-from textmsa.runtime.atomic import read_json, write_json
+from textmsa.runtime.atomic import read_json, understood, write_json
 from textmsa.types import ExplainerSpec, FeatureSpec
 
 MANIFEST = "manifest.json"
@@ -35,18 +36,36 @@ class Manifest:
     """ISO 8601, UTC."""
     data: str = "data-0001"
     """The folder with the Arrow data."""
+    unlabelled: dict[str, int] = field(default_factory=dict)
+    """Split -> clips without a label, where there are some: they are predicted, never trained on or scored."""
 
     def save(self, folder: Path) -> None:
         """Write manifest.json at once or not at all."""
-        write_json(folder / MANIFEST, asdict(self))
+        document = asdict(self)
+        if not self.unlabelled:
+            del document["unlabelled"]  # so that versions from before there was this field read it
+        write_json(folder / MANIFEST, document)
 
     @staticmethod
     def load(path: Path) -> "Manifest":
-        """Read manifest.json; raises UserError for a newer format."""
+        """Read manifest.json; raises UserError where it is damaged or of another format."""
         document = read_json(path)
-        document["score_range"] = tuple(document["score_range"])
-        for modality in ("audio", "video"):
-            document[modality] = FeatureSpec.from_json(document[modality])
-        if document["explainer"] is not None:
-            document["explainer"] = ExplainerSpec(**document["explainer"])
-        return Manifest(**document)
+        with understood(path):
+            low, high = document["score_range"]
+            document["score_range"] = (float(low), float(high))
+            for modality in ("audio", "video"):
+                document[modality] = FeatureSpec.from_json(document[modality])
+            if document["explainer"] is not None:
+                document["explainer"] = ExplainerSpec(**document["explainer"])
+            manifest = Manifest(**document)
+            _check_kinds(manifest)
+            return manifest
+
+
+def _check_kinds(manifest: Manifest) -> None:
+    """TypeError where a value is of another kind than its field."""
+    for each in fields(manifest):
+        kind = get_origin(each.type) or each.type
+        value = getattr(manifest, each.name)
+        if isinstance(kind, type) and kind in (str, int, dict) and not isinstance(value, kind):
+            raise TypeError(f"{each.name} is no {kind.__name__}")

@@ -5,9 +5,10 @@ A store and a run folder each carry one, in `preparation.json` and `statistics.j
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from textmsa.features.statistics import Statistics
-from textmsa.runtime.atomic import read_json, write_json
+from textmsa.runtime.atomic import read_json, understood, write_json
 from textmsa.types import ExplainerSpec, FeatureSpec
 
 PREPARATION = "preparation.json"
@@ -27,37 +28,41 @@ class Preparation:
     statistics: Statistics | None = None
     """None until the training split has been measured."""
 
+    like: str | None = None
+    """SHA-256 of the statistics where they are those of another store or run (`prepare --like`)."""
+
+    def document(self) -> dict[str, Any]:
+        """What preparation.json says."""
+        parts = {name: asdict(getattr(self, name)) for name in PARTS}
+        return parts if self.like is None else parts | {"like": self.like}
+
     def save(self, folder: Path) -> None:
         """Write preparation.json and, where there are statistics, statistics.json into `folder`."""
         folder.mkdir(parents=True, exist_ok=True)
         if self.statistics is not None:
             self.statistics.save(folder / STATISTICS)
-        parts = {name: asdict(getattr(self, name)) for name in PARTS}
-        write_json(folder / PREPARATION, parts)
+        write_json(folder / PREPARATION, self.document())
 
     @staticmethod
     def load(folder: Path) -> "Preparation":
         """The preparation that a store or a run folder carries; UserError where it is absent or damaged."""
         document = read_json(folder / PREPARATION)
-        audio, video = (FeatureSpec.from_json(document[modality]) for modality in ("audio", "video"))
-        assert audio is not None
-        assert video is not None
-        found = (folder / STATISTICS).is_file()
-        return Preparation(
-            audio=audio,
-            video=video,
-            explainer=ExplainerSpec(**document["explainer"]),
-            statistics=Statistics.load(folder / STATISTICS) if found else None,
-        )
+        statistics = Statistics.load(folder / STATISTICS) if (folder / STATISTICS).is_file() else None
+        with understood(folder / PREPARATION):
+            audio, video = (FeatureSpec.from_json(document[modality]) for modality in ("audio", "video"))
+            if audio is None or video is None:
+                raise ValueError("audio or video is null")
+            explainer = ExplainerSpec(**document["explainer"])
+            return Preparation(audio, video, explainer, statistics, document.get("like"))
 
     def differences(self, other: "Preparation") -> list[str]:
         """What extractors or explainer of `other` are not as here, in words; statistics are not compared."""
-        found = []
+        differences = []
         for what in PARTS:
             mine, theirs = asdict(getattr(self, what)), asdict(getattr(other, what))
             for key in mine:
                 if mine[key] != theirs[key]:
                     values = "" if key == "names" else f" {mine[key]!r} instead of {theirs[key]!r}"
                     name = key if key == what else f"{what} {key}"
-                    found.append(f"{name}{values}" if values else f"other {name}")
-        return found
+                    differences.append(f"{name}{values}" if values else f"other {name}")
+        return differences

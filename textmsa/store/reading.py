@@ -18,8 +18,8 @@ from textmsa.errors import UserError
 from textmsa.features.statistics import Statistics
 from textmsa.store.manifest import DATA_FILE, MANIFEST, Manifest
 from textmsa.store.preparation import PREPARATION, STATISTICS, Preparation
-from textmsa.store.rows import CLIP_LABELS, CLIP_TEXTS, EXPLANATION_TEXTS, PIECES, StoredClip
-from textmsa.types import Clip, Explanation, FeatureSequence, FeatureSpec, Observation, Sample
+from textmsa.store.rows import CLIP_LABELS, CLIP_TEXTS, PIECES, StoredClip
+from textmsa.types import EXPLANATION_PARTS, Clip, Explanation, FeatureSequence, FeatureSpec, Observation, Sample
 
 MAPPED_AROUND = 1 << 18  # bytes that the system may map on either side of what is read
 
@@ -44,7 +44,7 @@ class Store:
         starts = np.cumsum([0, *(len(chunk) for chunk in table.column("id").chunks)])
         self._starts: list[int] = starts.tolist()
         self._chunks = {name: table.column(name).chunks for name in table.column_names}
-        self._length = table.num_rows
+        self._length: int = table.num_rows
 
     @staticmethod
     def open(path: Path) -> "Store":
@@ -60,7 +60,7 @@ class Store:
         manifest = Manifest.load(path / MANIFEST)
         statistics = Statistics.load(path / STATISTICS)
         if statistics.sha256 != manifest.statistics_sha256:
-            raise UserError(f"{path / STATISTICS}: changed since the store was made; prepare into another --out")
+            raise UserError(f"{path / STATISTICS}: changed since the store was made; make it again in another folder")
         return Store(path, manifest, statistics)
 
     @cached_property
@@ -96,7 +96,7 @@ class Store:
 
     def explanations(self) -> list[Explanation]:
         """The explanation of each clip; features are not read."""
-        columns = {name: self.column(f"explanation_{name}") for name in (*EXPLANATION_TEXTS, "provenance")}
+        columns = {name: self.column(f"explanation_{name}") for name in (*EXPLANATION_PARTS, "provenance")}
         columns["provenance"] = [json.loads(text) for text in columns["provenance"]]
         return [Explanation(**dict(zip(columns, row, strict=True))) for row in zip(*columns.values(), strict=True)]
 
@@ -117,7 +117,7 @@ class Store:
             damage=cell("damage") if "damage" in self._chunks else None,
         )
         explanation = Explanation(
-            **{name: cell(f"explanation_{name}") for name in EXPLANATION_TEXTS},
+            **{name: cell(f"explanation_{name}") for name in EXPLANATION_PARTS},
             provenance=json.loads(cell("explanation_provenance")),
         )
         sample = Sample(clip, observation, explanation, self._pieces(chunk, row))
@@ -179,11 +179,11 @@ class Store:
 
     def indices(self, split: str) -> list[int]:
         """Where the clips of a split stand; UserError for a split that the store does not have."""
-        found = [index for index, value in enumerate(self._splits) if value == split]
-        if not found:
+        indices = [index for index, value in enumerate(self._splits) if value == split]
+        if not indices:
             have = ", ".join(self.manifest.counts)
             raise UserError(f"{self.path}: has no clip in the split {split!r}; it has {have}")
-        return found
+        return indices
 
     def labelled(self, split: str) -> list[int]:
         """Where the clips of a split stand that have a label; UserError where none has one."""

@@ -8,7 +8,6 @@ CLIP_TEXTS = ("id", "path", "transcript", "transcript_en", "split", "video_id")
 CLIP_LABELS = ("label", "label_text", "label_audio", "label_video")
 PIECES = ("transcript", "translated", "residual", "reason", "audio", "video")
 """Texts whose word pieces a published data file may give."""
-EXPLANATION_TEXTS = ("audio", "video", "text", "summary", "reason")
 PROVENANCE = ("source", "explanation_source")
 
 

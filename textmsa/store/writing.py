@@ -9,14 +9,14 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from textmsa.features.statistics import Statistics
 from textmsa.runtime.atomic import UNFINISHED, to_disk
 from textmsa.store.manifest import DATA_FILE, Manifest
 from textmsa.store.preparation import STATISTICS
-from textmsa.store.rows import CLIP_LABELS, CLIP_TEXTS, EXPLANATION_TEXTS, PIECES, PROVENANCE, StoredClip
-from textmsa.types import Explanation, FeatureSequence
+from textmsa.store.rows import CLIP_LABELS, CLIP_TEXTS, PIECES, PROVENANCE, StoredClip
+from textmsa.types import EXPLANATION_PARTS, Explanation, FeatureSequence
 
 ROWS_PER_BATCH = 64  # about 6 MB of features; what is in memory while writing
 
@@ -42,7 +42,7 @@ def write_store(folder: Path, clips: Iterable[StoredClip], *, manifest: Manifest
     manifest.save(folder)
 
 
-def _with_lines(clips: Iterable[StoredClip], lines: Any) -> Iterator[StoredClip]:
+def _with_lines(clips: Iterable[StoredClip], lines: IO[str]) -> Iterator[StoredClip]:
     """Pass `clips` through, writing the readable line of each explanation."""
     for clip in clips:
         lines.write(explanation_line(clip.sample.clip.id, clip.sample.explanation))
@@ -72,7 +72,7 @@ def _write_rows(path: Path, clips: Iterable[StoredClip], manifest: Manifest) -> 
 def _columns() -> Any:
     from datasets import Features, List, Value
 
-    texts = [*CLIP_TEXTS, *PROVENANCE, "missing", "damage", *(f"explanation_{name}" for name in EXPLANATION_TEXTS)]
+    texts = [*CLIP_TEXTS, *PROVENANCE, "missing", "damage", *(f"explanation_{name}" for name in EXPLANATION_PARTS)]
     columns: dict[str, Any] = {name: Value("string") for name in [*texts, "explanation_provenance"]}
     columns |= {name: Value("float64") for name in (*CLIP_LABELS, "duration")}
     for modality in ("audio", "video"):
@@ -82,21 +82,24 @@ def _columns() -> Any:
 
 
 def _row(stored: StoredClip, manifest: Manifest) -> dict[str, Any]:
-    clip, seen, explanation = stored.sample.clip, stored.sample.observation, stored.sample.explanation
-    assert (seen.path, seen.transcript) == (clip.path, clip.transcript), f"{clip.id}: observed something else"
+    clip, observation, explanation = stored.sample.clip, stored.sample.observation, stored.sample.explanation
+    assert (observation.path, observation.transcript) == (clip.path, clip.transcript), (
+        f"{clip.id}: observed something else"
+    )
     row: dict[str, Any] = {name: getattr(clip, name) for name in (*CLIP_TEXTS, *CLIP_LABELS)}
     inside = clip.path.is_relative_to(manifest.corpus_folder)
-    row["path"] = str(clip.path.relative_to(manifest.corpus_folder) if inside else clip.path.absolute())
-    row |= {f"explanation_{name}": getattr(explanation, name) for name in EXPLANATION_TEXTS}
+    row["path"] = str(clip.path.relative_to(manifest.corpus_folder) if inside else clip.path)
+    row |= {f"explanation_{name}": getattr(explanation, name) for name in EXPLANATION_PARTS}
     row["explanation_provenance"] = json.dumps(explanation.provenance, ensure_ascii=False)
-    row |= {"duration": seen.duration, "missing": json.dumps(seen.missing, ensure_ascii=False), "damage": seen.damage}
+    missing = json.dumps(observation.missing, ensure_ascii=False)
+    row |= {"duration": observation.duration, "missing": missing, "damage": observation.damage}
     row |= {name: getattr(stored, name) for name in PROVENANCE}
     for modality, spec in (("audio", manifest.audio), ("video", manifest.video)):
-        sequence: FeatureSequence | None = getattr(seen, modality)
+        sequence: FeatureSequence | None = getattr(observation, modality)
         if sequence is not None and (spec is None or sequence.names != spec.names):
             raise ValueError(f"{clip.id}: {modality} features are not those of the manifest")
         row[f"{modality}_values"] = None if sequence is None else sequence.values_TF.reshape(-1)
         row[f"{modality}_times"] = None if sequence is None else sequence.times_T
-    given = stored.sample.pieces
-    row |= {f"pieces_{name}": given[name].reshape(-1) if name in given else None for name in PIECES}
+    pieces = stored.sample.pieces
+    row |= {f"pieces_{name}": pieces[name].reshape(-1) if name in pieces else None for name in PIECES}
     return row

@@ -1,0 +1,86 @@
+"""The house rules that a machine can hold: sizes, borders that are typed, who prints, tests where the code is."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "textmsa"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+LONGEST_FILE, LONGEST_FUNCTION = 400, 80
+MOST_UNTYPED = 20
+Function = ast.FunctionDef | ast.AsyncFunctionDef
+
+
+def tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def functions(node: ast.AST) -> Iterator[Function]:
+    return (child for child in ast.walk(node) if isinstance(child, Function))
+
+
+def public_functions(module: ast.Module) -> Iterator[Function]:
+    """Functions of the module, and methods of its classes, whose names do not begin with an underscore."""
+    for node in module.body:
+        if isinstance(node, Function) and not node.name.startswith("_"):
+            yield node
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            yield from (n for n in node.body if isinstance(n, Function) and (n.name == "__init__" or n.name[0] != "_"))
+
+
+def bare_any(annotation: ast.expr | None) -> bool:
+    """Whether an annotation is `Any`, or `Any | ...`; within `dict[str, Any]` it is a JSON document's."""
+    if isinstance(annotation, ast.BinOp):
+        return bare_any(annotation.left) or bare_any(annotation.right)
+    return isinstance(annotation, ast.Name) and annotation.id == "Any"
+
+
+def untyped_borders(path: Path) -> list[str]:
+    found = []
+    for function in public_functions(tree(path)):
+        arguments = [*function.args.posonlyargs, *function.args.args, *function.args.kwonlyargs]
+        names = [a.arg for a in arguments if bare_any(a.annotation)]
+        names += ["return"] if bare_any(function.returns) else []
+        found += [f"{path.relative_to(ROOT)}:{function.lineno} {function.name}: {name}" for name in names]
+    return found
+
+
+def test_no_file_is_longer_than_it_can_be_read():
+    long = {p: len(p.read_text(encoding="utf-8").splitlines()) for p in MODULES}
+    assert not {str(p.relative_to(ROOT)): n for p, n in long.items() if n > LONGEST_FILE}
+
+
+def test_no_function_is_longer_than_a_screen():
+    long = [
+        f"{path.relative_to(ROOT)}:{node.lineno} {node.name} ({node.end_lineno - node.lineno + 1})"
+        for path in MODULES
+        for node in functions(tree(path))
+        if node.end_lineno is not None and node.end_lineno - node.lineno >= LONGEST_FUNCTION
+    ]
+    assert not long
+
+
+def test_public_borders_have_types():
+    untyped = [line for path in MODULES for line in untyped_borders(path)]
+    assert len(untyped) < MOST_UNTYPED, "\n".join(untyped)
+
+
+def test_only_the_command_line_prints():
+    printing = []
+    for path in MODULES:
+        for node in ast.walk(tree(path)):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "print" and path.name != "cli.py":
+                printing.append(f"{path.relative_to(ROOT)}:{node.lineno}")
+    assert not printing
+
+
+def test_the_tests_folders_are_the_packages():
+    folders = {path.parent.name for path in (ROOT / "tests").glob("*/test_*.py")}
+    packages = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    assert packages - folders == set(), "packages without a folder of tests"
+    assert folders - packages == set(), "folders of tests without a package"
+
+
+def test_no_module_is_a_room_for_leftovers():
+    assert not {p.stem for p in MODULES} & {"utils", "helpers", "common", "misc", "tools"}
