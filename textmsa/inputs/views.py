@@ -124,12 +124,14 @@ def shuffled_steps(sequence: FeatureSequence, seed: int) -> FeatureSequence:
 def choose_missing(
     present: Sequence[str], rate: float, draw: Callable[[], float], choose: Callable[[int], int]
 ) -> set[str]:
-    """The modalities that go missing: each with probability `rate`, but never all.
+    """The modalities that go missing: each with the same probability, but never all.
 
     Parameters
     ----------
     present
         Those that a clip has.
+    rate
+        The probability.
     draw
         A random number in [0, 1); called once for each of `present`, in their order.
     choose
