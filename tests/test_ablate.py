@@ -11,6 +11,7 @@ from benchmarks.generated_store import generate_store
 from textmsa.cli import main
 from textmsa.config import Recipe
 from textmsa.evaluate.ablate import FULL, ROWS, ablate, changed, choose_rows
+from textmsa.evaluate.predictions import Predictions
 from textmsa.store.reading import Store
 from textmsa.train.command import train
 
@@ -60,6 +61,36 @@ def test_rows_that_are_done_are_not_trained_again(store, base, tmp_path):
     result = ablate(base, data=store.path, out=out, rows="dense,top_1", seeds="1", device="cpu")
     assert [row.name for row in result.rows] == [FULL, "dense", "top_1"]
     assert all(path.stat().st_mtime_ns == time for path, time in before.items())
+
+
+def test_seeds_may_be_added_to_rows_that_are_done(store, base, tmp_path):
+    out = tmp_path / "out"
+    first = ablate(base, data=store.path, out=out, rows="dense", seeds="1", device="cpu")
+    table = out / "dense" / "evaluation-test" / "predictions.csv"
+    written = table.stat().st_mtime_ns
+    again = ablate(base, data=store.path, out=out, rows="dense", seeds="1", device="cpu")
+    assert table.stat().st_mtime_ns == written  # of the same run and store: nothing to do
+    assert again.text() == first.text()
+    more = ablate(base, data=store.path, out=out, rows="dense", seeds="1,2", device="cpu")
+    assert [len(row.mae) for row in more.rows] == [2, 2]
+    assert [row.mae[0] for row in more.rows] == pytest.approx([row.mae[0] for row in first.rows])
+    assert "2 seed(s)" in more.text()
+    saved = Predictions.load(table)
+    assert saved.origin is not None and saved.origin.run is not None and saved.origin.run.seeds == [1, 2]
+
+
+def test_a_table_that_is_not_of_the_run_is_made_again(store, base, tmp_path):
+    out = tmp_path / "out"
+    ablate(base, data=store.path, out=out, rows=FULL, seeds="1", device="cpu")
+    folder = out / FULL / "evaluation-test"
+    right = (folder / "predictions.csv").read_bytes()
+    (folder / "predictions.csv").write_bytes(right.replace(b".", b".9"))  # not the table of predictions.json
+    ablate(base, data=store.path, out=out, rows=FULL, seeds="1", device="cpu")
+    assert (folder / "predictions.csv").read_bytes() == right
+    (folder / "predictions.csv").write_bytes(right.replace(b".", b".9"))
+    (folder / "predictions.json").unlink()  # nothing says what it is
+    ablate(base, data=store.path, out=out, rows=FULL, seeds="1", device="cpu")
+    assert (folder / "predictions.csv").read_bytes() == right
 
 
 def test_rows_are_chosen_by_name_or_group():

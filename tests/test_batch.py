@@ -5,20 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from textmsa.config import InputConfig, ModelConfig
+from textmsa.config import InputConfig
 from textmsa.errors import UserError
 from textmsa.inputs.collator import Collator
 from textmsa.inputs.examples import example_of, missing_text, text_of
 from textmsa.inputs.time_grid import Standardisation, first_steps, grid_steps, pool_to_grid
+from textmsa.model import TextMsaConfig
 from textmsa.model.text_encoder import encoder_location
 from textmsa.types import Clip, Explanation, FeatureSequence, Observation, Sample
-
-
-class Config(ModelConfig, InputConfig):
-    """What `example_of` reads of a model's configuration."""
-
-    frames = "grid"
-    text_input = "residual"
 
 
 @pytest.mark.parametrize(("seconds", "steps"), [(0.01, 1), (0.1, 1), (0.11, 2), (0.3, 3), (2.0, 20), (5, 50), (60, 50)])
@@ -103,7 +97,7 @@ def test_without_a_transcript_the_observation_tells_why():
 def test_batches_pad_mask_and_standardise():
     from transformers import AutoTokenizer
 
-    config = Config()
+    config = TextMsaConfig()
     standards = {"video": Standardisation(np.array([1.0, 1.0], np.float32), np.array([2.0, 2.0], np.float32))}
     examples = [example_of(sample("hello there", True), standards, config), example_of(sample("hi", False), {}, config)]
     batch = Collator(AutoTokenizer.from_pretrained(encoder_location("minilm")), config)(examples)
@@ -118,7 +112,7 @@ def test_batches_pad_mask_and_standardise():
 def test_a_clip_with_nothing_is_an_error_that_names_it():
     from transformers import AutoTokenizer
 
-    config = Config()
+    config = TextMsaConfig()
     collator = Collator(AutoTokenizer.from_pretrained(encoder_location("minilm")), config)
     with pytest.raises(UserError, match="all missing"):
         collator([example_of(sample(None, False), {}, config)])

@@ -1,11 +1,6 @@
 """Explanations by language models: stages, trust, cache, failures; against a real server with faults on demand."""
 
-import csv
 import json
-import os
-import signal
-import subprocess
-import sys
 import time
 from dataclasses import fields, replace
 from pathlib import Path
@@ -17,19 +12,14 @@ from chat_server import ChatServer, words_of
 from small_corpora import write_clip, write_corpus, write_table
 
 from textmsa.errors import AnswerError, UserError
-from textmsa.explain import can_score, check_clips, concurrency_of
 from textmsa.explain.clip_answers import spread
-from textmsa.explain.emer import emer_parts, read_emer_table
 from textmsa.explain.language_models.chat_endpoint import ChatEndpoint
 from textmsa.explain.language_models.minute_limit import MinuteLimit
 from textmsa.explain.language_models.question import Question
 from textmsa.explain.measured.checks import check
 from textmsa.explain.measured.voice_facts import voice_facts
-from textmsa.explain.precomputed import PrecomputedExplainer
 from textmsa.explain.staged import ChatEndpointExplainer
-from textmsa.prepare.command import prepare
 from textmsa.prepare.explain import explain
-from textmsa.store.reading import Store
 from textmsa.types import Explanation, FeatureSequence, Observation
 
 TESTS = Path(__file__).parent
@@ -368,133 +358,6 @@ def test_frames_are_spread_over_the_clip():
     assert spread(100, 4) == [12, 37, 62, 87]
 
 
-def test_explanations_are_read_back(tmp_path):
-    write_corpus(tmp_path / "corpus", 5)
-    with ChatServer() as server:
-        explain(
-            tmp_path / "corpus",
-            explainer="chat_endpoint",
-            explainer_options=options(server),
-            out=tmp_path / "e.jsonl",
-            **PARTS,
-        )
-    prepare(
-        tmp_path / "corpus", out=tmp_path / "store", explainer="precomputed", explanations=tmp_path / "e.jsonl", **PARTS
-    )
-    given = [json.loads(line) for line in (tmp_path / "e.jsonl").read_text().splitlines()]
-    assert len(given) == 5
-    for sample, document in zip(Store.open(tmp_path / "store"), given, strict=True):
-        assert sample.clip.id == document["id"]
-        assert sample.explanation.video == document["video"]
-        assert sample.explanation.provenance == document["provenance"]
-
-
-def test_clips_without_an_explanation_are_failures(tmp_path):
-    write_corpus(tmp_path / "corpus", 5)
-    (tmp_path / "e.jsonl").write_text(json.dumps({"id": "000$_$1", "audio": "In the audio, joy."}) + "\n")
-    result = prepare(
-        tmp_path / "corpus", out=tmp_path / "store", explainer="precomputed", explanations=tmp_path / "e.jsonl", **PARTS
-    )
-    assert result.unexplained == 4
-    assert "e.jsonl has no explanation of this clip" in (tmp_path / "store" / "failures.csv").read_text()
-    (tmp_path / "e.jsonl").write_text(json.dumps({"id": "000$_$1", "audio": "In the audio, rage."}) + "\n")
-    with pytest.raises(UserError, match="was begun otherwise"):
-        prepare(
-            tmp_path / "corpus",
-            out=tmp_path / "store",
-            explainer="precomputed",
-            explanations=tmp_path / "e.jsonl",
-            **PARTS,
-        )
-
-
-def test_emer_fine_is_read_in_its_paragraphs(tmp_path):
-    english = (
-        "In the video, a man frowns. He looks away. In the audio, his voice is low. In the text, the subtitle reads: "
-        '"No." It is a refusal. Therefore, he is upset.'
-    )
-    parts = emer_parts(english)
-    assert parts["video"] == "In the video, a man frowns. He looks away."
-    assert parts["audio"] == "In the audio, his voice is low."
-    assert parts["text"] == 'In the text, the subtitle reads: "No." It is a refusal.'
-    assert parts["summary"] == "Therefore, he is upset."
-    assert parts["reason"] == english
-    table = tmp_path / "emer.csv"
-    chinese = "视频中，他皱眉。音频中，声音低沉。因此，他不高兴。"
-    quoted = english.replace('"', '""')
-    table.write_text(f'name,chinese,english\nsample_1.mp4,{chinese},"{quoted}"\n')
-    clip = tmp_path / "x" / "sample_1.mp4"
-    told = PrecomputedExplainer(str(table)).explain(observation(clip))
-    assert (told.audio, told.reason) == ("In the audio, his voice is low.", english)
-    told = PrecomputedExplainer(str(table), language="zh").explain(observation(clip))
-    assert (told.video, told.audio, told.summary) == ("视频中，他皱眉。", "音频中，声音低沉。", "因此，他不高兴。")
-
-
-def write_bare(path: Path, *stems: str) -> PrecomputedExplainer:
-    path.write_text("".join(json.dumps({"id": stem, "audio": "In the audio, joy."}) + "\n" for stem in stems))
-    return PrecomputedExplainer(str(path))
-
-
-def test_one_explanation_by_name_alone_is_not_told_of_two_clips(tmp_path):
-    explainer = write_bare(tmp_path / "e.jsonl", "1", "2", "a$_$3", "3")
-    clips = [Path("Raw/a/1.mp4"), Path("Raw/b/2.mp4"), Path("Raw/a/3.mp4"), Path("Raw/b/3.mp4"), Path("Raw/b/4.mp4")]
-    check_clips(explainer, [*clips, clips[0]])  # the same clip again; one of the two 3 has its own
-    with pytest.raises(
-        UserError, match=r"explanation of '2' fits two clips, b/2.mp4 and a/2.mkv; give ids as"
-    ) as error:
-        check_clips(explainer, [*clips, Path("Raw/a/2.mkv")])
-    assert "\n" not in str(error.value)
-
-
-def test_what_an_explainer_may_have_besides(tmp_path):
-    plain = write_bare(tmp_path / "e.jsonl", "1")
-    assert concurrency_of(plain) == 1
-    assert not can_score(PrecomputedExplainer)
-    assert can_score(ChatEndpointExplainer)
-    assert concurrency_of(ChatEndpointExplainer(None, model="m", base_url="http://x/v1", concurrency=3)) == 3
-    check_clips(ChatEndpointExplainer(None, model="m", base_url="http://x/v1"), [Path("a/1.mp4"), Path("b/1.mp4")])
-
-
-def test_emer_tables_are_read_in_one_place(tmp_path):
-    table = tmp_path / "emer.csv"
-    strange = "In the video, a\u2028line of its own.\nAnd another."
-    with table.open("w", newline="", encoding="utf-8-sig") as stream:
-        writer = csv.writer(stream)
-        writer.writerows([["name", "english", "mode"], ["x/a.b.mp4", strange, ""], ["c", "", ""], ["d", "He.", "test"]])
-    found = read_emer_table(table, "en")
-    assert [(d.row, d.name, d.stem, d.training) for d in found] == [(2, "a.b.mp4", "a.b", True), (4, "d", "d", False)]
-    assert found[0].text == strange
-    for language, message in (
-        ("zh", "needs the columns name, chinese; it has name, english, mode"),
-        ("fr", "not 'fr'"),
-    ):
-        with pytest.raises(UserError, match=message):
-            read_emer_table(table, language)
-    with pytest.raises(UserError, match="not UTF-8 text"):
-        read_emer_table(table, "en", data=b"name,english\n\xff,b\n")
-    with pytest.raises(UserError, match="not a table"):
-        read_emer_table(table, "en", data=b"name,english\na," + b"b" * 200_000)
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "message"),
-    [
-        ("e.jsonl", "{", "line 1: not JSON"),
-        ("e.jsonl", "[]", "needs an 'id'"),
-        ("e.jsonl", '{"id": "a"}', "none of audio"),
-        ("e.jsonl", '{"id": "a", "audio": 1}', "must be text"),
-        ("e.jsonl", '{"id": "a", "audio": "b"}\n{"id": "a", "audio": "b"}', "second explanation of 'a'"),
-        ("e.jsonl", "\n", "holds no explanation"),
-        ("e.csv", "name,english2\na,b\n", "needs the columns name, english; it has name, english2"),
-    ],
-)
-def test_bad_files_of_explanations_are_one_line(tmp_path, name, content, message):
-    (tmp_path / name).write_text(content)
-    with pytest.raises(UserError, match=message) as error:
-        PrecomputedExplainer(str(tmp_path / name))
-    assert "\n" not in str(error.value)
-
-
 def test_one_clip_can_be_explained_with_and_without_others_to_compare_with(clip, tmp_path):
     with ChatServer() as server:
         result = explain(clip, explainer="chat_endpoint", explainer_options=options(server), text="Fine", **PARTS)
@@ -518,61 +381,3 @@ def test_one_clip_can_be_explained_with_and_without_others_to_compare_with(clip,
             out=tmp_path / "one.jsonl",
         )
     assert json.loads((tmp_path / "one.jsonl").read_text())["provenance"]["checks"] == []
-
-
-@pytest.mark.slow
-def test_five_hundred_clips_with_faults_and_two_kills(tmp_path):
-    """20 % faults, 16 at a time, killed twice: one record a clip, nothing paid twice but what was on its way."""
-    clips, at_once = 500, 16
-    write_corpus(tmp_path / "corpus", clips)
-    # A good answer that a busy machine brings too late would count as paid twice: hence the long wait.
-    with ChatServer(rate=0.2, seconds=0.05, slow=5.0) as server:
-        given = options(server, concurrency=at_once, retries=6, timeout=4.0)
-        command = [
-            sys.executable,
-            "-m",
-            "textmsa",
-            "explain",
-            str(tmp_path / "corpus"),
-            "--out",
-            str(tmp_path / "e.jsonl"),
-        ]
-        command += ["--explainer", "chat_endpoint", "--audio", PARTS["audio"], "--video", PARTS["video"]]
-        command += [word for key, value in given.items() for word in (f"--explainer-options.{key}", str(value))]
-        for wanted in (300, 900):
-            process = subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL)
-            while sum(server.answered.values()) < wanted:
-                assert process.poll() is None
-                time.sleep(0.02)
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-            assert not (tmp_path / "e.jsonl").exists()
-        done = subprocess.run(command, check=False, capture_output=True, text=True)
-        paid_twice = sum(count - 1 for count in server.answered.values() if count > 1)
-        asked_before = len(server.requests)
-        records = [json.loads(line) for line in (tmp_path / "e.jsonl").read_text().splitlines()]
-        failed = [record for record in records if "failed" in record["provenance"]]
-        again = subprocess.run(command, check=False, capture_output=True, text=True)
-        assert sum(count - 1 for count in server.answered.values() if count > 1) == paid_twice
-        asked_again = len(server.requests) - asked_before
-        most_together = server.most_together
-        kinds = dict(server.given)
-    print(
-        f"{kinds}; paid twice {paid_twice}; failed {len(failed)}; asked again {asked_again}; together {most_together}"
-    )
-    assert len(records) == len({record["id"] for record in records}) == clips
-    assert set(kinds) == {"none", "429", "500", "slow", "cut", "garbage", "refusal", "wrong", "empty", "length"}
-    assert paid_twice <= 2 * at_once
-    assert most_together <= at_once + sum(kinds[k] for k in ("slow",))  # a slow answer outlives its question
-    assert done.returncode == (1 if failed else 0), done.stderr
-    assert failed
-    assert all(record["provenance"]["failed"] for record in failed)
-    table = (tmp_path / "e.store" / "failures.csv").read_text()
-    assert again.returncode in (0, 1)
-    assert asked_again <= 12 * len(failed) * 2
-    for record in records:
-        parts = [record[name] for name in ("video", "text", "summary", "reason")]
-        assert all(parts) or "failed" in record["provenance"]
-    assert table.count("explanation") == sum(
-        "failed" in json.loads(line)["provenance"] for line in (tmp_path / "e.jsonl").read_text().splitlines()
-    )

@@ -13,7 +13,7 @@ from textmsa.cli import main
 from textmsa.errors import UserError
 from textmsa.evaluate.ablate import ablate
 from textmsa.prepare.explain import explain
-from textmsa.report.explanations import Told, count_words, explain_report, kind
+from textmsa.report.explanations import ExplainedClip, count_words, explain_report, kind
 from textmsa.types import Explanation
 
 TESTS = Path(__file__).parent
@@ -57,7 +57,7 @@ def records(file: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text().splitlines()]
 
 
-def test_the_figures_are_those_of_the_file(explained, tmp_path, capsys):
+def test_the_figures_are_those_of_the_file(explained, tmp_path):
     found = explain_report(explained, out=tmp_path / "page.html")
     lines = records(explained)
     failed = [line for line in lines if "failed" in line["provenance"]]
@@ -70,9 +70,8 @@ def test_the_figures_are_those_of_the_file(explained, tmp_path, capsys):
     assert found.cost["questions"] == len(stages)
     assert found.cost["tokens in"] == sum(stage["tokens_in"] for stage in stages)
     assert found.cost["cost"] == pytest.approx(sum(stage["cost"] for stage in stages))
-    told = capsys.readouterr().out
-    assert f"10 clips, {len(failed)} of them failed" in told
-    assert "are cut at 50 word pieces" in told
+    assert f"10 clips, {len(failed)} of them failed" in found.text()
+    assert "are cut at 50 word pieces" in found.text()
 
 
 def test_texts_longer_than_the_network_reads_are_counted(explained, tmp_path):
@@ -132,9 +131,9 @@ def test_a_store_of_other_clips_is_refused(explained, tmp_path):
 
 def test_reasons_of_one_kind_count_together():
     assert kind("HTTP 429 after 3 tries: 'x'") == kind("HTTP 500 after 7 tries: 'y'")
-    told = Told("a", Explanation(provenance={"failed": "audio: refused; video: empty: after one repair"}))
+    told = ExplainedClip("a", Explanation(provenance={"failed": "audio: refused; video: empty: after one repair"}))
     assert told.failed == {"audio": "refused", "video": "empty: after one repair"}
-    assert Told("a", Explanation(provenance={"failed": "gone"})).failed == {"explainer": "gone"}
+    assert ExplainedClip("a", Explanation(provenance={"failed": "gone"})).failed == {"explainer": "gone"}
     assert count_words("She's well-known, 她笑了。") == 5
 
 

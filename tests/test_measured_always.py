@@ -2,6 +2,7 @@
 
 import warnings
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -102,7 +103,7 @@ class RareFace:
 def test_such_a_corpus_is_prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
     write_corpus(tmp_path / "corpus", 5)
-    parts = {"audio": "outside_parts:Loudness", "video": "test_measured_always:RareFace"}
+    parts: dict[str, Any] = {"audio": "outside_parts:Loudness", "video": "test_measured_always:RareFace"}
     done = prepare(tmp_path / "corpus", out=tmp_path / "store", **parts)
     assert (done.prepared, done.unexplained) == (5, 0)
     assert all(sample.explanation.video for sample in Store.open(tmp_path / "store"))

@@ -1,4 +1,5 @@
 import json
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -76,6 +77,20 @@ def test_sims_classes_include_their_upper_bound():
 
 def test_constant_predictions_have_no_correlation():
     assert np.isnan(evaluate([1.0, 1.0], [0.0, 2.0], "mosi")["corr"])
+
+
+@pytest.mark.parametrize("family", ["mosi", "sims"])
+@pytest.mark.parametrize("true", [[0.1] * 7, [1.5], [0.0, 0.0], [-3.0, -3.0, -2.0], [1e-200, 2e-200, 0.0]])
+@pytest.mark.parametrize("shift", [0.0, 0.1])
+def test_constant_or_single_labels_are_measured_without_a_warning(family, true, shift):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        values = evaluate(np.array(true) + shift, true, family)
+    assert np.isfinite(values["mae"])
+    clipped = np.clip(true, -1, 1) if family == "sims" else true
+    if len(set(clipped)) == 1:
+        assert np.isnan(values["corr"])  # 0.1 has no exact mean: its deviation is not 0
+    assert np.isnan(values["corr"]) or -1 <= values["corr"] <= 1
 
 
 @given(st.lists(st.floats(-3, 3), min_size=1, max_size=30), st.sampled_from(["mosi", "sims"]))

@@ -9,7 +9,6 @@ from contextlib import redirect_stderr
 
 import pytest
 
-from textmsa.runtime import progress
 from textmsa.runtime.progress import Meter, duration, track
 
 
@@ -45,7 +44,7 @@ def test_a_log_gets_a_line_now_and_then_and_a_final_one(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     seconds = iter(range(0, 1000, 4))
-    monkeypatch.setattr(progress.time, "monotonic", lambda: float(next(seconds)))
+    monkeypatch.setattr("textmsa.runtime.progress.time.monotonic", lambda: float(next(seconds)))
     assert list(track("abcdef", total=9, label="explaining", done=3)) == list("abcdef")
     output = capsys.readouterr()
     assert output.out == ""

@@ -185,12 +185,11 @@ def test_several_seeds_make_one_run_whose_score_is_the_mean_of_theirs(store, enc
     again = np.mean([abs(float(row["seed_6"]) - float(row["label"])) for row in rows])
     assert again == pytest.approx(found.by_seed["6"]["mae"], abs=1e-5)
     assert np.mean([abs(float(r["score"]) - float(r["label"])) for r in rows]) == pytest.approx(
-        found.test["mae"], abs=1e-5
+        found.metrics["mae"], abs=1e-5
     )
     # How often the test split was read stands in the run.
-    assert "read" not in capsys.readouterr().out
-    evaluate(out, data=store.path, no_baselines=True)
-    assert "test split was read 2 times" in capsys.readouterr().out
+    assert "read" not in found.text()
+    assert "test split was read 2 times" in evaluate(out, data=store.path, no_baselines=True).text()
     assert [line.split(",")[1] for line in (out / "readings.csv").read_text().splitlines()] == ["split", "test", "test"]
 
 

@@ -9,11 +9,15 @@ import pytest
 from chat_server import ChatServer, words_of
 from small_corpora import write_corpus
 
+from benchmarks.generated_store import generate_store
 from textmsa import metrics
 from textmsa.errors import AnswerError, UserError
+from textmsa.evaluate.compare import compare
+from textmsa.evaluate.predictions import Predictions
 from textmsa.evaluate.zero_shot import zero_shot
 from textmsa.explain.answers import read_score
 from textmsa.prepare.command import prepare
+from textmsa.types import Explanation
 
 PARTS: dict[str, Any] = {"audio": "outside_parts:Loudness", "video": "outside_parts:Brightness"}
 
@@ -40,7 +44,7 @@ def test_nothing_else_is_taken_for_a_score(text):
         read_score(-3, 3)(text)
 
 
-def test_unparsed_answers_are_missing_and_the_rest_has_the_usual_metrics(tmp_path, capsys):
+def test_unparsed_answers_are_missing_and_the_rest_has_the_usual_metrics(tmp_path):
     rows = write_corpus(tmp_path / "corpus", 20)
     prepare(tmp_path / "corpus", out=tmp_path / "store", explainer="outside_parts:Quoting", **PARTS)
 
@@ -68,7 +72,66 @@ def test_unparsed_answers_are_missing_and_the_rest_has_the_usual_metrics(tmp_pat
     with (tmp_path / "z" / "predictions.csv").open() as stream:
         assert [row["score"] for row in csv.DictReader(stream)] == ["0.500000", "", "", "0.500000"]
     assert json.loads((tmp_path / "z" / "metrics.json").read_text())["scored"] == 2
-    assert "2 of 4 clips scored" in capsys.readouterr().out
+    assert "2 of 4 clips scored" in result.text()
+
+
+class Scorer:
+    """An explainer as an outsider would write one, with a language model that is a rule."""
+
+    name, version, needs_statistics, concurrency = "scorer", "1", False, 1
+
+    def __init__(self, sure: bool = True) -> None:
+        self.sure = sure
+
+    @staticmethod
+    def fit(observations):
+        return {}
+
+    def explain(self, observation):
+        return Explanation()
+
+    def score(self, observation, score_range):
+        place = int(observation.path.stem)
+        if place % 4 == 0:
+            raise RuntimeError("the model\nfell over")
+        if place % 4 == 1:
+            return None, {"failed": "gone", "tokens_in": 2}
+        return score_range[1], {"tokens_in": 3, "tokens_out": 1}
+
+
+def scored(tmp_path, **options):
+    """Of a generated store, whose clips' files are numbered."""
+    store = generate_store(tmp_path / "store", clips=40)
+    name = f"{__name__}:Scorer"
+    return store, zero_shot(store.path, explainer=name, out=tmp_path / "z", explainer_options=options)
+
+
+def test_what_breaks_down_on_a_clip_is_counted_and_the_others_go_on(tmp_path):
+    store, result = scored(tmp_path)
+    assert (result.clips, result.scored) == (8, 4)
+    assert result.missing == {"RuntimeError": 2, "gone": 2}
+    assert (result.tokens_in, result.tokens_out, result.cost) == (16, 4, None)
+    lines = [json.loads(line) for line in (tmp_path / "z" / "answers.jsonl").read_text().splitlines()]
+    assert lines[0]["failed"] == "score: RuntimeError: the model"
+    # The table says what it is, and compares with another on the clips that have a score.
+    table = Predictions.load(tmp_path / "z" / "predictions.csv")
+    assert table.origin is not None and table.origin.command == "zero-shot"
+    assert table.origin.store.path == str(store.path)
+    assert table.origin.explainer is not None and table.origin.explainer.version == "1"
+    comparison = compare(tmp_path / "z" / "predictions.csv", tmp_path / "z" / "predictions.csv")
+    assert comparison.clips == 4
+    assert "4 clips without a score in A or in B left out" in comparison.text()
+
+
+def test_an_option_that_the_explainer_does_not_have_is_one_line(tmp_path):
+    with pytest.raises(UserError, match="cannot be built with the options") as raised:
+        scored(tmp_path, surely=True)
+    assert "\n" not in str(raised.value)
+
+
+def test_a_split_that_there_is_not_is_refused(tmp_path):
+    with pytest.raises(UserError, match="--split 'exam'"):
+        zero_shot(tmp_path, explainer=f"{__name__}:Scorer", out=tmp_path / "z", split="exam")
 
 
 def test_an_explainer_without_a_language_model_is_refused(tmp_path):

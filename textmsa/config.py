@@ -224,7 +224,7 @@ def load_recipe(
     return _built(kind, values)
 
 
-def is_recipe(hint: Any) -> TypeGuard[type[Any]]:
+def is_recipe(hint: object) -> TypeGuard[type[Any]]:
     """Whether values of that type are given as a mapping: a recipe, or a part of one."""
     return isinstance(hint, type) and is_dataclass(hint)
 
@@ -237,7 +237,7 @@ def recipe_types(kind: type[Any], prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def value_of(hint: Any, value: Any) -> Any:
+def value_of(hint: object, value: object) -> Any:
     """`value`, as YAML or a command line gives it, as one of type `hint`; a ValueError says what may be given."""
     origin, options = typing.get_origin(hint), typing.get_args(hint)
     if origin in (typing.Union, types.UnionType):
@@ -262,18 +262,18 @@ def value_of(hint: Any, value: Any) -> Any:
     raise ValueError(f"give {what_may_be_given(hint)}")
 
 
-def what_may_be_given(hint: Any) -> str:
+def what_may_be_given(hint: object) -> str:
     """In words: "a whole number", "one of train, always, never"."""
     options = typing.get_args(hint)
     if type(None) in options:
         inner = next(option for option in options if option is not type(None))
         return what_may_be_given(inner) + ("" if inner in (str, Path) else ", or null")
     if typing.get_origin(hint) is Literal:
-        return f"one of {', '.join(options)}"
+        return f"one of {', '.join(map(str, options))}"
     if typing.get_origin(hint) is tuple:
         return f"a list of some of {', '.join(typing.get_args(options[0]))}"
-    words = {int: "a whole number", float: "a number", bool: "true or false", str: "text (in YAML: in quotes)"}
-    return words.get(hint, "a path")
+    words: dict[object, str] = {int: "a whole number", float: "a number", bool: "true or false"}
+    return (words | {str: "text (in YAML: in quotes)"}).get(hint, "a path")
 
 
 def nearest(key: str, known: Iterable[str]) -> str:

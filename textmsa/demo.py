@@ -74,7 +74,7 @@ def demo(*, out: Path = Path("runs/demo"), clips: int = 600, seed: int = 0, work
         "clips": clips,
         "seeds": seeds,
         "commit": commit(),
-        "test": evaluation.test,
+        "test": evaluation.metrics,
         "test_by_seed": evaluation.by_seed,
         "baselines": evaluation.baselines,
         "floors": evaluation.floors,

@@ -14,6 +14,7 @@ from textmsa.errors import UserError
 
 Family = Literal["mosi", "sims"]
 Scores = npt.NDArray[np.float64]
+Classes = npt.NDArray[np.bool_ | np.integer | np.floating]
 
 # Upper bounds, inclusive, of the classes of CH-SIMS (lowest class first; the last bound is the range's end).
 SIMS_CLASSES = {"acc2": (0.0,), "acc3": (-0.1, 0.1), "acc5": (-0.7, -0.1, 0.1, 0.7)}
@@ -57,6 +58,8 @@ def evaluate(
 
     Parameters
     ----------
+    pred, true
+        Scores (N,), in the corpus' range.
     family
         "mosi" (MOSI, MOSEI; scores in [-3, 3]): acc2 and f1 with zeros counted as positive (has0) and without
         zeros (non0), acc3, acc5, acc7, mae, corr. "sims" (CH-SIMS; scores in [-1, 1], predictions are clipped
@@ -108,11 +111,11 @@ def _sims(pred: Scores, true: Scores, swapped: bool) -> dict[str, float]:
     }
 
 
-def _accuracy(pred: npt.NDArray, true: npt.NDArray) -> float:
+def _accuracy(pred: Classes, true: Classes) -> float:
     return float(np.mean(pred == true)) if len(true) else float("nan")
 
 
-def _weighted_f1(pred: npt.NDArray, true: npt.NDArray, *, swapped: bool) -> float:
+def _weighted_f1(pred: Classes, true: Classes, *, swapped: bool) -> float:
     from sklearn.metrics import f1_score
 
     if not len(true):
@@ -122,8 +125,12 @@ def _weighted_f1(pred: npt.NDArray, true: npt.NDArray, *, swapped: bool) -> floa
 
 
 def _regression(pred: Scores, true: Scores) -> dict[str, float]:
-    varied = pred.std() > 0 and true.std() > 0
-    return {
-        "mae": float(np.abs(pred - true).mean()),
-        "corr": float(np.corrcoef(pred, true)[0, 1]) if varied else float("nan"),
-    }
+    return {"mae": float(np.abs(pred - true).mean()), "corr": _correlation(pred, true)}
+
+
+def _correlation(pred: Scores, true: Scores) -> float:
+    """NaN where either side is constant: equal numbers, or numbers whose deviation is lost in rounding."""
+    if np.ptp(pred) == 0 or np.ptp(true) == 0 or pred.std() == 0 or true.std() == 0:
+        return float("nan")
+    with np.errstate(all="ignore"):  # deviations too small to be multiplied
+        return float(np.corrcoef(pred, true)[0, 1])

@@ -129,7 +129,7 @@ class Run:
 
         logging.disable_progress_bar()
         model: TextMsaModel = TextMsaModel.from_pretrained(self.path / MODEL)
-        model.eval()
+        model.train(False)
         return model
 
     @cached_property

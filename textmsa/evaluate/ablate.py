@@ -2,22 +2,29 @@
 
 import csv
 import io
+import logging
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 
+from textmsa import metrics
 from textmsa.config import Recipe, check_recipe
 from textmsa.errors import UserError
 from textmsa.evaluate.command import evaluate
-from textmsa.evaluate.paired import Comparison, paired, shown_p
-from textmsa.evaluate.predictions import predictions_of
+from textmsa.evaluate.figures import save_figure
+from textmsa.evaluate.labelled import labelled_clips
+from textmsa.evaluate.origin import Origin
+from textmsa.evaluate.paired import Comparison, Floats, paired, shown_p
+from textmsa.evaluate.predictions import Predictions, predictions_of
 from textmsa.run import Run
 from textmsa.runtime.atomic import write_text
 from textmsa.runtime.progress import duration
+from textmsa.store.reading import Store
 from textmsa.train.command import parse_seeds, train
 
+logger = logging.getLogger(__name__)
 FULL = "full"
 
 
@@ -85,6 +92,10 @@ class AblationResult:
     rows: list[RowResult]
     table: Path
 
+    def text(self) -> str:
+        """The table, for people."""
+        return markdown(self.rows)
+
 
 def ablate(
     recipe: Recipe,
@@ -121,37 +132,66 @@ def ablate(
     textmsa ablate demo --data store --out ablation
     textmsa ablate demo --data store --out ablation --rows full,dense --seeds 1,2
     """
-    chosen = choose_rows(rows)
-    numbers = parse_seeds(seeds)
+    names, numbers, out = choose_rows(rows), parse_seeds(seeds), Path(out)
     base = replace(recipe, try_alignment_queries=())
-    variants = {name: changed(base, ROWS[name].values) for name in chosen}
+    variants = {name: changed(base, ROWS[name].values) for name in names}
     for variant in variants.values():
         check_recipe(variant)
-    errors: dict[str, Any] = {}
-    found: list[RowResult] = []
-    for place, name in enumerate(chosen, 1):
-        folder = out / name
-        print(f"[{place}/{len(chosen)}] {ROWS[name].what}")
-        train(variants[name], data=data, out=folder, device=device, seeds=seeds)
-        if not (folder / f"evaluation-{split}" / "predictions.csv").is_file():
-            evaluate(folder, data=data, split=split, no_baselines=True)
-        errors[name], corr = _errors(folder, split, numbers)
-        info = [member.info for member in Run.open(folder).members]
-        full = None if name == FULL else paired(errors[name].mean(axis=0), errors[FULL].mean(axis=0))
-        found.append(
-            RowResult(
-                name,
-                ROWS[name].what,
-                errors[name].mean(axis=1).tolist(),
-                corr,
-                info[0].parameters,
-                float(np.mean([member.seconds for member in info])),
-                full,
-            )
-        )
-        _write(found, out)  # after each row, so that a stop leaves the table so far
-    print("\n" + markdown(found))
-    return AblationResult(found, out / "ablation.md")
+    store = Store.open(data)
+    results: list[RowResult] = []
+    full: Errors | None = None
+    for place, (name, variant) in enumerate(variants.items(), 1):
+        logger.info("[%d/%d] %s", place, len(variants), ROWS[name].what)
+        train(variant, data=data, out=out / name, device=device, seeds=seeds)
+        errors = Errors.of(current_predictions(out / name, store, split), numbers)
+        full = full or errors
+        results.append(_row(name, Run.open(out / name), errors, None if name == FULL else full))
+        _write(results, out)  # after each row, so that a stop leaves the table so far
+    return AblationResult(results, out / "ablation.md")
+
+
+@dataclass(frozen=True)
+class Errors:
+    """How wrong each seed's network is, clip by clip; the clips ordered by id."""
+
+    error_SN: Floats
+    corr: list[float]
+    """By seed; NaN where it is not defined."""
+
+    @staticmethod
+    def of(predictions: Predictions, seeds: list[int]) -> "Errors":
+        """From saved scores of several seeds."""
+        true_N, scores = predictions.label_N, [predictions.columns[f"seed_{seed}"] for seed in seeds]
+        corr = [metrics.evaluate(score_N, true_N)["corr"] for score_N in scores]
+        return Errors(np.abs(np.stack(scores) - true_N), corr)
+
+
+def current_predictions(folder: Path, store: Store, split: str) -> Predictions:
+    """The saved predictions of a run where they are of this run, store and split as they are now; else new ones."""
+    run = Run.open(folder)
+    wanted = Origin.of_run(run, store, labelled_clips(store, split), "fp32")
+    try:
+        saved = Predictions.load(predictions_of(folder, split))
+    except UserError:  # none, or damaged
+        saved = None
+    if saved is not None and saved.origin is not None and not wanted.differences(saved.origin):
+        return saved
+    evaluate(folder, data=store.path, split=split, no_baselines=True)
+    return Predictions.load(predictions_of(folder, split))
+
+
+def _row(name: str, run: Run, errors: Errors, full: Errors | None) -> RowResult:
+    members = [member.info for member in run.members]
+    gap = None if full is None else paired(errors.error_SN.mean(axis=0), full.error_SN.mean(axis=0))
+    return RowResult(
+        name=name,
+        what=ROWS[name].what,
+        mae=errors.error_SN.mean(axis=1).tolist(),
+        corr=errors.corr,
+        parameters=members[0].parameters,
+        seconds=float(np.mean([member.seconds for member in members])),
+        against_full=gap,
+    )
 
 
 def choose_rows(given: str) -> list[str]:
@@ -168,20 +208,11 @@ def changed(recipe: Recipe, values: dict[str, Any]) -> Recipe:
     """The recipe with other values: {"model.top_k": 1, ...}."""
     for key, value in values.items():
         part, _, name = key.partition(".")
-        inner: Any = getattr(recipe, part)
+        inner = getattr(recipe, part)
         assert name in {field.name for field in fields(inner)}, key
         parts: dict[str, Any] = {part: replace(inner, **{name: value})}
         recipe = replace(recipe, **parts)
     return recipe
-
-
-def _errors(folder: Path, split: str, seeds: list[int]) -> tuple[Any, list[float]]:
-    """Absolute errors (S seeds, N clips) and the correlation of each seed, from the saved predictions."""
-    with predictions_of(folder, split).open(encoding="utf-8", newline="") as stream:
-        table = sorted(csv.DictReader(stream), key=lambda row: row["id"])
-    true_N = np.array([float(row["label"]) for row in table])
-    score_SN = np.array([[float(row[f"seed_{seed}"]) for row in table] for seed in seeds])
-    return np.abs(score_SN - true_N), [float(np.corrcoef(score_N, true_N)[0, 1]) for score_N in score_SN]
 
 
 def _write(rows: list[RowResult], out: Path) -> None:
@@ -243,4 +274,4 @@ def _plot(rows: list[RowResult], path: Path) -> None:
     axes.axvline(0, color="#888", lw=1)
     axes.set_yticks(range(len(compared)), [row.what for row in reversed(compared)])
     axes.set(xlabel="MAE less the full model's (right: worse), 95 % interval")
-    figure.savefig(path)
+    save_figure(figure, path)

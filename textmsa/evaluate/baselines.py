@@ -1,74 +1,152 @@
 """What TEXT has to beat, on the same store and splits: mean, ridge, boosting, late fusion.
 
-A store of transcripts alone has mean, ridge on the text, and plain fine-tuning of the run's text encoder with the run's
-seeds (`fine_tuned`: the mean of their scores).
+A store without audio and video has mean, ridge on the text, and plain fine-tuning of the run's text encoder with the
+run's seeds (`fine_tuned`: the mean of their scores).
 
-Shapes: N clips, F pooled features. Choices are made on the validation split only.
+Shapes: N clips, F pooled features. Settings are chosen on the validation split, or, where that is scored, by
+cross-validation on the training split; never on what is scored.
 """
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
+from textmsa.errors import UserError, first_line
 from textmsa.evaluate.fine_tuned import fine_tuned_text, late_fusion
-from textmsa.evaluate.tables import Floats, standardised, tables
+from textmsa.evaluate.labelled import Labelled
+from textmsa.evaluate.paired import Floats
+from textmsa.evaluate.tables import Columns, Fitting, measured, standardised
 from textmsa.run import Run
 from textmsa.runtime.progress import track
 from textmsa.store.reading import Store
-from textmsa.types import SPLITS
 
 RIDGE_PENALTIES = np.logspace(-1, 5, 25)
 BOOSTING_GRID = [{"max_iter": n, "learning_rate": rate} for n in (60, 150) for rate in (0.03, 0.1)]
+OF_MEDIA = ("ridge_all", "gbm_all", "late_fusion")
+OF_SEED = "fine_tuned_seed_"
+Recipe = Callable[[], Floats]
+"""What fits a baseline and gives its scores (N,)."""
 
 
-def best_on_valid(candidates: list[Any], x: dict[str, Floats], y: dict[str, Floats]) -> Floats:
-    """Test predictions (N,) of the fitted candidate with the lowest validation MAE."""
-    for candidate in candidates:
-        candidate.fit(x["train"], y["train"])
-    errors = [np.abs(candidate.predict(x["valid"]) - y["valid"]).mean() for candidate in candidates]
-    return np.asarray(candidates[int(np.argmin(errors))].predict(x["test"]), dtype=np.float64)
+@dataclass(frozen=True)
+class Baselines:
+    """Scores of fitted baselines, and why others are not there."""
+
+    scores: dict[str, Floats] = field(default_factory=dict)
+    """Baseline -> its scores (N,)."""
+    left_out: dict[str, str] = field(default_factory=dict)
+    """Baseline -> reason, one line."""
+
+    @staticmethod
+    def fit(run: Run, store: Store, clips: Labelled) -> "Baselines":
+        """Fit all that the store's training clips allow, and score the clips."""
+        try:
+            data = Fitting.of(store, clips)
+        except UserError as error:
+            return Baselines(left_out={"baselines": first_line(error)})
+        baselines = Baselines()
+        recipes = _recipes(run, data, baselines.left_out)
+        for name in track(recipes, total=len(recipes), label="baselines"):
+            baselines._add(name, recipes[name])
+        return Baselines(_with_mean_of_seeds(baselines.scores), baselines.left_out)
+
+    def _add(self, name: str, recipe: Recipe) -> None:
+        """Fit one, or note why it could not be."""
+        try:
+            score_N = recipe()
+        except UserError as error:
+            self.left_out[name] = first_line(error)
+            return
+        if np.isfinite(score_N).all():
+            self.scores[name] = score_N
+        else:
+            self.left_out[name] = "its scores are no finite numbers"
 
 
-def ridge(x: dict[str, Floats], y: dict[str, Floats]) -> Floats:
-    """Ridge regression, its penalty chosen on validation."""
+def _recipes(run: Run, data: Fitting, left_out: dict[str, str]) -> dict[str, Recipe]:
+    """What can be fitted; the reasons of the others go to `left_out`."""
+    recipes: dict[str, Recipe] = {"mean": lambda: np.full(len(data.scored.label_N), data.train.label_N.mean())}
+    if data.has_text:
+        recipes["ridge_text"] = lambda: ridge(data, lambda table: table.text_NF)
+    else:
+        left_out["ridge_text"] = "no training clip has a transcript"
+    if data.has_media:
+        return recipes | {
+            "ridge_all": lambda: ridge(data, lambda table: table.all_NF),
+            "gbm_all": lambda: boosting(data, lambda table: table.all_NF),
+            "late_fusion": lambda: late_fusion(data, run.info.seed),
+        }
+    if data.train.pooled_NF.shape[1]:
+        left_out |= dict.fromkeys(OF_MEDIA, "nothing was heard or seen in any training clip")
+    if not data.has_text:
+        left_out["fine_tuned"] = left_out["ridge_text"]
+        return recipes
+    encoder = run.members[0].model.config.text_encoder
+
+    def tuned(seed: int) -> Recipe:
+        return lambda: fine_tuned_text(data, seed, encoder)
+
+    return recipes | {f"{OF_SEED}{seed}": tuned(seed) for seed in run.info.seeds or [run.info.seed]}
+
+
+def _with_mean_of_seeds(scores: dict[str, Floats]) -> dict[str, Floats]:
+    """With the mean score of the fine-tuned encoders, before each one's."""
+    by_seed = {name: score_N for name, score_N in scores.items() if name.startswith(OF_SEED)}
+    others = {name: score_N for name, score_N in scores.items() if name not in by_seed}
+    mean = {"fine_tuned": np.mean(list(by_seed.values()), axis=0)} if by_seed else {}
+    return others | mean | by_seed
+
+
+class Regressor(Protocol):
+    """One of scikit-learn's, with its settings."""
+
+    def fit(self, X: Floats, y: Floats) -> object:
+        """Fit anew to features (N, F) and labels (N,)."""
+        ...
+
+    def predict(self, X: Floats) -> Floats:
+        """Scores (N,)."""
+        ...
+
+
+def ridge(data: Fitting, columns: Columns) -> Floats:
+    """Ridge regression, its penalty chosen."""
     from sklearn.linear_model import Ridge
 
-    scaled = {split: standardised(x["train"], x[split]) for split in SPLITS}
-    return best_on_valid([Ridge(alpha=alpha) for alpha in RIDGE_PENALTIES], scaled, y)
+    return best([Ridge(alpha=alpha) for alpha in RIDGE_PENALTIES], data, columns, standardised)
 
 
-def boosting(x: dict[str, Floats], y: dict[str, Floats]) -> Floats:
-    """Gradient-boosted trees on absolute error, chosen on validation."""
+def boosting(data: Fitting, columns: Columns) -> Floats:
+    """Gradient-boosted trees on absolute error, their settings chosen."""
     from sklearn.ensemble import HistGradientBoostingRegressor
 
     trees = [
         HistGradientBoostingRegressor(loss="absolute_error", max_features=0.3, random_state=0, **options)
         for options in BOOSTING_GRID
     ]
-    return best_on_valid(trees, x, y)
+    return best(trees, data, columns, measured)
 
 
-def predictions(run: Run, store: Store, split: str, indices: list[int]) -> dict[str, Floats]:
-    """Each baseline's predictions for the clips at `indices`, which are never fitted on nor chosen by."""
-    data = {name: tables(run, store, name, store.indices(name)) for name in ("train", "valid")}
-    data["test"] = tables(run, store, split, indices)
-    y = {name: data[name].label_N for name in SPLITS}
-    text = {name: data[name].text_NF for name in SPLITS}
-    everything = {name: data[name].all_NF for name in SPLITS}
-    recipes: dict[str, Callable[[], Floats]] = {
-        "mean": lambda: np.full(len(indices), y["train"].mean()),
-        "ridge_text": lambda: ridge(text, y),
-    }
-    if data["train"].pooled_NF.shape[1]:
-        recipes |= {
-            "ridge_all": lambda: ridge(everything, y),
-            "gbm_all": lambda: boosting(everything, y),
-            "late_fusion": lambda: late_fusion(data, run.info.seed),
-        }
-        return {name: recipes[name]() for name in track(recipes, total=len(recipes), label="baselines")}
-    found = {name: recipe() for name, recipe in recipes.items()}
-    seeds = run.info.seeds or [run.info.seed]
-    encoder = run.members[0].model.config.text_encoder
-    by_seed = {f"fine_tuned_seed_{seed}": fine_tuned_text(data, seed, encoder) for seed in seeds}
-    return found | {"fine_tuned": np.mean(list(by_seed.values()), axis=0)} | by_seed
+def best(
+    candidates: Sequence[Regressor], data: Fitting, columns: Columns, scale: Callable[[Floats, Floats], Floats]
+) -> Floats:
+    """Scores (N,) of the candidate with the lowest error on the clips to choose by.
+
+    `scale` makes features of others like those to fit on: (those to fit on, others) -> others.
+    """
+    error_C = np.zeros(len(candidates))
+    folds = 0
+    for fit_NF, fit_N, choose_NF, choose_N in data.folds(columns):
+        folds += 1
+        seen_NF, new_NF = scale(fit_NF, fit_NF), scale(fit_NF, choose_NF)
+        for place, candidate in enumerate(candidates):
+            candidate.fit(seen_NF, fit_N)
+            error_C[place] += np.abs(candidate.predict(new_NF) - choose_N).sum()
+    if not folds:
+        raise UserError("one training clip: nothing to choose its settings by")
+    chosen = candidates[int(np.argmin(error_C))]
+    train_NF = columns(data.train)
+    chosen.fit(scale(train_NF, train_NF), data.train.label_N)
+    return np.asarray(chosen.predict(scale(train_NF, columns(data.scored))), dtype=np.float64)

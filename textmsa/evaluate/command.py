@@ -1,25 +1,26 @@
 """`textmsa evaluate`: run + store -> metrics beside baselines and floors."""
 
-import csv
 import json
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from textmsa import metrics
-from textmsa.errors import UserError
-from textmsa.evaluate.paired import paired
+from textmsa.evaluate.baselines import Baselines
+from textmsa.evaluate.labelled import Labelled, labelled_clips
+from textmsa.evaluate.origin import Origin, made
+from textmsa.evaluate.paired import Floats, paired
+from textmsa.evaluate.predictions import Predictions
+from textmsa.evaluate.readings import note_reading
+from textmsa.evaluate.robustness import RobustnessRow, parse_rates, robustness, write_robustness
+from textmsa.evaluate.robustness import table as robustness_table
 from textmsa.run import Precision, Run
 from textmsa.runtime.atomic import write_text
-from textmsa.scoring import Scored, mean_of
+from textmsa.scoring import mean_of
 from textmsa.store.reading import Store
 from textmsa.types import MODALITIES
-
-READINGS = "readings.csv"
-"""In the run folder: when which split was scored against its labels."""
 
 
 @dataclass(frozen=True)
@@ -28,33 +29,66 @@ class Evaluation:
 
     split: str
     clips: int
-    test: dict[str, float]
+    metrics: dict[str, float]
+    """In files this is called "test", whichever the split."""
     baselines: dict[str, dict[str, float]]
     floors: dict[str, float]
     """Best MAE by what a predictor may know exactly; of the demo corpus only."""
     difference: dict[str, Any]
     """TEXT's MAE less that of the best baseline, with a 95 % bootstrap interval."""
     by_seed: dict[str, dict[str, float]]
-    """Metrics of each seed's network, where several were trained; `test` is then of the mean of their scores."""
+    """Metrics of each seed's network, where several were trained; `metrics` is then of the mean of their scores."""
+    unlabelled: int = 0
+    """Clips of the split that have no label, and were left out."""
+    left_out: dict[str, str] = field(default_factory=dict)
+    """Baseline -> why it was not fitted."""
+    made: dict[str, Any] = field(default_factory=dict)
+    """Versions, commit and date."""
+    robustness: list[RobustnessRow] = field(default_factory=list)
+    """By the rate of missing modalities, where that was asked for."""
+    before: str = ""
+    """What is told before the table."""
+    after: str = ""
 
     def table(self) -> str:
-        """For people: one row a predictor."""
+        """One row a predictor."""
         name = f"TEXT, mean of {len(self.by_seed)} seeds" if self.by_seed else "TEXT"
-        rows = [(name, self.test), *self.baselines.items()]
+        rows = [(name, self.metrics), *self.baselines.items()]
         lines = [f"{self.split}, {self.clips} clips      MAE    corr"]
         lines += [f"  {name:<22}{row['mae']:6.3f}  {row['corr']:6.3f}" for name, row in rows]
+        lines += [f"  {name:<22}left out: {reason}" for name, reason in self.left_out.items()]
         lines += [f"  {'floor: ' + name:<30}{value:6.3f}" for name, value in self.floors.items()]
+        if self.unlabelled:
+            lines.append(f"{self.unlabelled} without label left out")
         if len(self.by_seed) > 1:
             spread = {m: [row[m] for row in self.by_seed.values()] for m in ("mae", "corr")}
-            told = (f"{m} {np.mean(v):.3f} +- {np.std(v, ddof=1):.3f}" for m, v in spread.items())
-            lines.append(f"one seed's network: {', '.join(told)} (mean and standard deviation over the seeds)")
+            words = (f"{m} {np.mean(v):.3f} +- {np.std(v, ddof=1):.3f}" for m, v in spread.items())
+            lines.append(f"one seed's network: {', '.join(words)} (mean and standard deviation over the seeds)")
         if self.difference:
             low, high = self.difference["interval"]
             lines.append(
                 f"TEXT - {self.difference['baseline']}: {self.difference['mae']:+.3f} MAE, "
                 f"95 % bootstrap interval [{low:+.3f}, {high:+.3f}]"
             )
+        if self.split == "train":
+            lines.append("the networks were fitted on these clips: fitted values, which no baseline is compared with")
+        if self.split == "valid":
+            others = ", the baselines' settings on training clips only" if self.baselines else ""
+            lines.append(f"the networks' epochs were chosen on these clips{others}")
         return "\n".join(lines)
+
+    def text(self) -> str:
+        """All that is told: the table, what is to be known besides, the robustness curve."""
+        curve = robustness_table(self.robustness) if self.robustness else ""
+        return "\n".join(part for part in (self.before, self.table(), self.after, curve) if part)
+
+    def save(self, out: Path) -> None:
+        """Write metrics.json."""
+        document = asdict(self)
+        for name in ("before", "after", "robustness"):
+            del document[name]
+        named = {"test" if name == "metrics" else name: value for name, value in document.items()}
+        write_text(out / "metrics.json", json.dumps(without_nan(named), indent=2) + "\n")
 
 
 def evaluate(
@@ -92,97 +126,101 @@ def evaluate(
     textmsa evaluate run --data store
     textmsa evaluate run --data store --split valid --missing-rate 0.0:0.9:0.1
     """
-    from textmsa.evaluate import baselines, robustness
-
-    rates = robustness.parse_rates(missing_rate) if missing_rate else []
-    opened, store = Run.open(run), Store.open(data)
+    rates = parse_rates(missing_rate) if missing_rate else []
+    opened, store = Run.open(Path(run)), Store.open(data)
     opened.check(store)
-    indices = store.indices(split)
-    true = store.labels(split)
-    if not np.isfinite(true).all():
-        raise UserError(f"{data}: clips of {split!r} have no label to compare with; use textmsa predict")
-    members = opened.score_members(store, indices, precision=precision)
-    readings = _note_reading(run, store, split)
-    scored = mean_of(members)
-    if precision == "int8":
-        print(opened.drift(store, indices, scored))
-    others = {} if no_baselines else baselines.predictions(opened, store, split, indices)
-    family = metrics.family_of(store.manifest.score_range)
-    result = Evaluation(
-        split=split,
-        clips=len(indices),
-        test=metrics.evaluate(scored.score_N, true, family),
-        baselines={name: metrics.evaluate(pred, true, family) for name, pred in others.items()},
-        floors=corpus_floors(Path(store.manifest.corpus_folder)),
-        difference=difference(scored.score_N, others, true),
-        by_seed={
-            str(seed): metrics.evaluate(member.score_N, true, family)
-            for seed, member in zip(opened.info.seeds, members, strict=False)
-        },
-    )
-    columns = {f"seed_{seed}": m.score_N for seed, m in zip(opened.info.seeds, members, strict=False)} | others
-    _write(result, scored, columns, true, out or run / f"evaluation-{split}")
-    print(result.table())
-    if split == "test" and readings > 1:
-        print(f"this run's test split was read {readings} times ({run / READINGS}); choose by validation only")
+    clips = labelled_clips(store, split)
+    folder = Path(out) if out else opened.path / f"evaluation-{split}"
+    folder.mkdir(parents=True, exist_ok=True)  # before the work, so that it is not in vain
+    scored, result = _scored(opened, store, clips, precision)
+    if not no_baselines and split != "train":
+        scored, result = _beside_baselines(opened, store, clips, scored, result)
+    reading = note_reading(opened.path, folder, store.path, split)
+    result = replace(result, after=reading.text())
+    scored.save(folder)
+    result.save(folder)
     if rates:
-        rows = robustness.robustness(opened, store, split, rates)
-        robustness.write_robustness(rows, out or run / f"evaluation-{split}")
-        print(robustness.table(rows))
+        result = replace(result, robustness=robustness(opened, store, clips, rates))
+        write_robustness(result.robustness, folder)
     return result
 
 
-def _note_reading(run: Path, store: Store, split: str) -> int:
-    """Add a line to the run's record of what was scored with labels; how often this split was."""
-    path = run / READINGS
-    lines = path.read_text().splitlines() if path.is_file() else ["date,split,store"]
-    lines.append(f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ},{split},{store.path}")
-    write_text(path, "\n".join(lines) + "\n")
-    return sum(line.split(",")[1] == split for line in lines[1:])
+def _scored(run: Run, store: Store, clips: Labelled, precision: Precision) -> tuple[Predictions, Evaluation]:
+    """The run's scores, gates and metrics."""
+    members = run.score_members(store, clips.indices, precision=precision)
+    scores = mean_of(members)
+    by_seed = {str(seed): member.score_N for seed, member in zip(run.info.seeds, members, strict=False)}
+    gates = {f"gate_{name}": scores.gates_NM[:, place] for place, name in enumerate(MODALITIES)}
+    family = metrics.family_of(store.manifest.score_range)
+    predictions = Predictions(
+        ids=scores.ids,
+        label_N=clips.label_N,
+        score_N=scores.score_N,
+        columns=gates | {f"seed_{seed}": score_N for seed, score_N in by_seed.items()},
+        origin=Origin.of_run(run, store, clips, precision),
+    )
+    evaluation = Evaluation(
+        split=clips.split,
+        clips=len(clips.ids),
+        metrics=metrics.evaluate(scores.score_N, clips.label_N, family),
+        baselines={},
+        floors=corpus_floors(Path(store.manifest.corpus_folder), clips.split),
+        difference={},
+        by_seed={seed: metrics.evaluate(score_N, clips.label_N, family) for seed, score_N in by_seed.items()},
+        unlabelled=clips.unlabelled,
+        made=made(),
+        before=run.drift(store, clips.indices, scores) if precision == "int8" else "",
+    )
+    return predictions, evaluation
 
 
-def corpus_floors(corpus: Path) -> dict[str, float]:
-    """The floors that the demo corpus carries; nothing for other corpora."""
+def _beside_baselines(
+    run: Run, store: Store, clips: Labelled, scored: Predictions, evaluation: Evaluation
+) -> tuple[Predictions, Evaluation]:
+    """Both with the baselines in them."""
+    fitted = Baselines.fit(run, store, clips)
+    family = metrics.family_of(store.manifest.score_range)
+    return (
+        replace(scored, columns={**scored.columns, **fitted.scores}),
+        replace(
+            evaluation,
+            baselines={n: metrics.evaluate(score_N, clips.label_N, family) for n, score_N in fitted.scores.items()},
+            left_out=fitted.left_out,
+            difference=difference(scored.score_N, fitted.scores, clips.label_N),
+        ),
+    )
+
+
+def corpus_floors(corpus: Path, split: str = "test") -> dict[str, float]:
+    """The floors that the demo corpus carries, that of its test clips for those only; nothing for other corpora."""
     path = corpus / "corpus.json"
     if not path.is_file():
         return {}
-    content = json.loads(path.read_text())
-    oracle = {"oracle on these clips": content["oracle_test_mae"]} if "oracle_test_mae" in content else {}
-    return dict(content.get("floors", {})) | oracle
+    content = json.loads(path.read_text(encoding="utf-8"))
+    floors: dict[str, float] = dict(content.get("floors", {}))
+    if split == "test" and "oracle_test_mae" in content:
+        floors["oracle on these clips"] = content["oracle_test_mae"]
+    return floors
 
 
-def difference(score_N: Any, others: dict[str, Any], true_N: Any) -> dict[str, Any]:
+def difference(score_N: Floats, others: dict[str, Floats], true_N: Floats) -> dict[str, Any]:
     """MAE less that of the best baseline, with its paired 95 % bootstrap interval over clips."""
     if not others:
         return {}
     best = min(others, key=lambda name: float(np.abs(others[name] - true_N).mean()))
-    found = paired(np.abs(score_N - true_N), np.abs(others[best] - true_N))
+    comparison = paired(np.abs(score_N - true_N), np.abs(others[best] - true_N))
     return {
         "baseline": best,
-        "mae": found.difference,
-        "interval": list(found.interval),
-        "permutation_p": found.permutation_p,
+        "mae": comparison.difference,
+        "interval": list(comparison.interval),
+        "permutation_p": comparison.permutation_p,
     }
 
 
-def _write(result: Evaluation, scored: Scored, others: dict[str, Any], true_N: Any, out: Path) -> None:
-    import io
-
-    out.mkdir(parents=True, exist_ok=True)
-    text = io.StringIO()
-    writer = csv.writer(text)
-    gates = [f"gate_{name}" for name in MODALITIES]
-    writer.writerow(["id", "label", "score", *gates, *others])
-    for i, identity in enumerate(scored.ids):
-        values = [true_N[i], scored.score_N[i], *scored.gates_NM[i], *(pred[i] for pred in others.values())]
-        writer.writerow([identity, *(f"{value:.6f}" for value in values)])
-    write_text(out / "predictions.csv", text.getvalue())
-    content = asdict(result)
-    write_text(out / "metrics.json", json.dumps(without_nan(content), indent=2) + "\n")
-
-
-def without_nan(value: Any) -> Any:
+def without_nan(value: object) -> object:
     """JSON has no NaN: what is undefined is null."""
     if isinstance(value, dict):
         return {key: without_nan(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [without_nan(item) for item in value]
     return None if isinstance(value, float) and not np.isfinite(value) else value

@@ -1,15 +1,18 @@
 """Baselines that fine-tune a text encoder.
 
-Shapes: N clips, F features. Epochs are chosen on the validation split only.
+Shapes: N clips, F features. The epoch is chosen on the clips to choose by; without any it is the last one.
 """
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from textmsa.evaluate.tables import Floats, Tables, standardised
-from textmsa.types import SPLITS
+from textmsa.evaluate.paired import Floats
+from textmsa.evaluate.tables import TEXTS_AT_ONCE, Fitting, Tables, standardised
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 LATE_FUSION_EPOCHS = 6
 FINE_TUNING_EPOCHS = 8
@@ -17,8 +20,8 @@ FINE_TUNING_BATCH = 32
 LATE_FUSION_SIZE = 128
 
 
-def late_fusion(data: dict[str, Tables], seed: int) -> Floats:
-    """The same MiniLM, fine-tuned, beside pooled audio and video in an MLP; epoch chosen on validation MAE."""
+def late_fusion(data: Fitting, seed: int) -> Floats:
+    """The same MiniLM, fine-tuned, beside pooled audio and video in an MLP."""
     from torch import nn
 
     def mlp(width: int) -> nn.Module:
@@ -28,8 +31,8 @@ def late_fusion(data: dict[str, Tables], seed: int) -> Floats:
     return fine_tuned(data, seed, encoder="minilm", head_of=mlp, rates=(5e-5, 1e-3), epochs=LATE_FUSION_EPOCHS)
 
 
-def fine_tuned_text(data: dict[str, Tables], seed: int, encoder: str) -> Floats:
-    """Plain fine-tuning of a text encoder: mean pooling and a linear head; epoch chosen on validation MAE."""
+def fine_tuned_text(data: Fitting, seed: int, encoder: str) -> Floats:
+    """Plain fine-tuning of a text encoder: mean pooling and a linear head."""
     from torch import nn
 
     def linear(width: int) -> nn.Module:
@@ -38,65 +41,105 @@ def fine_tuned_text(data: dict[str, Tables], seed: int, encoder: str) -> Floats:
     return fine_tuned(data, seed, encoder=encoder, head_of=linear, rates=(1e-4, 1e-4), epochs=FINE_TUNING_EPOCHS)
 
 
+class _Reader:
+    """A text encoder and a head on its mean state and the pooled features."""
+
+    def __init__(self, encoder: str, head_of: "Callable[[int], nn.Module]", train: Tables) -> None:
+        from textmsa.model.text_encoder import load_encoder
+
+        self.encoder, self.tokenizer = load_encoder(encoder)
+        self.train_NF = train.pooled_NF
+        self.head = head_of(self.encoder.config.hidden_size + self.train_NF.shape[1])
+
+    def scaled(self, table: Tables) -> "Tensor":
+        """The pooled features (N, F) as the head reads them."""
+        import torch
+
+        return torch.tensor(standardised(self.train_NF, table.pooled_NF)).float()
+
+    def learning(self, *, on: bool) -> None:
+        """Dropout on or off."""
+        self.encoder.train(on)
+        self.head.train(on)
+
+    def scores(self, texts: list[str], pooled_NF: "Tensor") -> "Tensor":
+        """Scores (N,), through which gradients flow."""
+        import torch
+
+        from textmsa.model.text_encoder import mean_states
+
+        text_NF = mean_states(self.encoder, self.tokenizer, texts)
+        score_N: Tensor = self.head(torch.cat([text_NF, pooled_NF], dim=1)).squeeze(1)
+        return score_N
+
+    def scores_of(self, table: Tables, pooled_NF: "Tensor") -> Floats:
+        """Scores (N,) of many clips, some at a time."""
+        import torch
+
+        self.learning(on=False)
+        texts, starts = table.transcripts, range(0, len(table.transcripts), TEXTS_AT_ONCE)
+        with torch.inference_mode():
+            parts = [self.scores(texts[i : i + TEXTS_AT_ONCE], pooled_NF[i : i + TEXTS_AT_ONCE]) for i in starts]
+        return np.asarray(torch.cat(parts), dtype=np.float64)
+
+
 def fine_tuned(
-    data: dict[str, Tables],
+    data: Fitting,
     seed: int,
     *,
     encoder: str,
-    head_of: Callable[[int], Any],
+    head_of: "Callable[[int], nn.Module]",
     rates: tuple[float, float],
     epochs: int,
 ) -> Floats:
-    """Predictions for "test" of a text encoder and a head on its mean state and the pooled features.
+    """Scores (N,) by a text encoder and a head on its mean state and the pooled features.
 
     Parameters
     ----------
+    data
+        What is fitted on, chosen by and scored.
+    seed
+        Of the head's first weights, order and dropout.
+    encoder
+        The text encoder's name, as `model.text_encoder`.
     head_of
         Number of inputs -> the head.
     rates
         Learning rates of encoder and head; L1 loss, AdamW.
+    epochs
+        Passes over the training clips.
     """
     import torch
-    from torch import nn
+    from torch.nn.functional import l1_loss
 
-    from textmsa.model.text_encoder import load_encoder
     from textmsa.runtime.progress import Meter
 
     torch.manual_seed(seed)
-    reader, tokenizer = load_encoder(encoder)
-    scaled = {s: torch.tensor(standardised(data["train"].pooled_NF, data[s].pooled_NF)).float() for s in SPLITS}
-    head = head_of(reader.config.hidden_size + scaled["train"].shape[1])
-    parts = [{"params": reader.parameters(), "lr": rates[0]}, {"params": head.parameters(), "lr": rates[1]}]
+    reader = _Reader(encoder, head_of, data.train)
+    parts = [
+        {"params": reader.encoder.parameters(), "lr": rates[0]},
+        {"params": reader.head.parameters(), "lr": rates[1]},
+    ]
     optimiser = torch.optim.AdamW(parts, weight_decay=0.01)
-
-    def predict(split: str, rows: Any) -> Any:
-        texts = [data[split].transcripts[i] for i in rows]
-        inputs = tokenizer(texts, padding=True, truncation=True, return_tensors="pt")
-        weight = inputs["attention_mask"][..., None].float()
-        text = (reader(**inputs).last_hidden_state * weight).sum(1) / weight.sum(1)
-        return head(torch.cat([text, scaled[split][rows]], dim=1)).squeeze(1)
-
-    def whole(split: str) -> Floats:
-        reader.eval()
-        head.eval()
-        with torch.inference_mode():
-            every = np.arange(len(data[split].transcripts))
-            chunks = [predict(split, every[i : i + 64]) for i in range(0, len(every), 64)]
-        return np.asarray(torch.cat(chunks), dtype=np.float64)
-
-    label = torch.tensor(data["train"].label_N).float()
-    best, kept = np.inf, np.zeros(len(data["test"].transcripts))
+    train_NF, scored_NF = reader.scaled(data.train), reader.scaled(data.scored)
+    choose_NF = None if data.choose is None else reader.scaled(data.choose)
+    label_N = torch.tensor(data.train.label_N).float()
+    least, scores = np.inf, np.full(len(data.scored.label_N), np.nan)
     meter = Meter(total=epochs, label=f"{encoder} fine-tuned, seed {seed}")
-    for _ in range(epochs):
-        reader.train()
-        head.train()
-        for rows in torch.randperm(len(label)).split(FINE_TUNING_BATCH):
+    for epoch in range(1, epochs + 1):
+        reader.learning(on=True)
+        for rows in torch.randperm(len(label_N)).split(FINE_TUNING_BATCH):
             optimiser.zero_grad()
-            nn.functional.l1_loss(predict("train", rows.numpy()), label[rows]).backward()
+            texts = [data.train.transcripts[row] for row in rows]
+            l1_loss(reader.scores(texts, train_NF[rows]), label_N[rows]).backward()
             optimiser.step()
-        error = float(np.abs(whole("valid") - data["valid"].label_N).mean())
-        if error < best:
-            best, kept = error, whole("test")
+        if data.choose is None or choose_NF is None:
+            if epoch == epochs:
+                scores = reader.scores_of(data.scored, scored_NF)
+        else:
+            error = float(np.abs(reader.scores_of(data.choose, choose_NF) - data.choose.label_N).mean())
+            if error < least:
+                least, scores = error, reader.scores_of(data.scored, scored_NF)
         meter.advance()
     meter.close()
-    return kept
+    return scores

@@ -3,12 +3,16 @@
 The unit is a clip's difference in absolute error; N clips, G groups of them.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 RESAMPLES = 10_000
+BLOCK_CELLS = 1 << 20
+"""Draws of a group that are in memory at once, so that memory does not grow with the clips."""
+BLOCK_ROWS = 16  # blocks are whole multiples: sums are then made in the same order as all at once
 Floats = npt.NDArray[np.float64]
 
 
@@ -30,8 +34,12 @@ class Comparison:
     margin: float
     equivalence_p: float
     """Two one-sided t-tests (TOST): below 0.05 the difference lies within the margin."""
+    names: tuple[str, str] = ("", "")
+    """What A and B are, for people."""
+    notes: tuple[str, ...] = ()
+    """What is to be known besides, a line each."""
 
-    def text(self, names: tuple[str, str]) -> str:
+    def text(self) -> str:
         """For people."""
         low, high = self.interval
         groups = f" in {self.groups} videos" if self.groups != self.clips else ""
@@ -42,12 +50,13 @@ class Comparison:
             verdict += f"; their errors are the same within {self.margin:g}"
         return "\n".join(
             [
-                f"A {names[0]}: MAE {self.mae[0]:.3f}",
-                f"B {names[1]}: MAE {self.mae[1]:.3f}   ({self.clips} clips{groups})",
+                f"A {self.names[0]}: MAE {self.mae[0]:.3f}",
+                f"B {self.names[1]}: MAE {self.mae[1]:.3f}   ({self.clips} clips{groups})",
                 f"A - B: {self.difference:+.4f}, 95 % paired bootstrap interval [{low:+.4f}, {high:+.4f}]",
                 f"permutation test: p {shown_p(self.permutation_p)}",
                 f"equivalence within {self.margin:g} (TOST): p {shown_p(self.equivalence_p)}",
                 verdict,
+                *self.notes,
             ]
         )
 
@@ -61,35 +70,58 @@ def paired(
     error_a_N: Floats, error_b_N: Floats, *, margin: float = 0.02, group_N: npt.NDArray[np.integer] | None = None
 ) -> Comparison:
     """Compare absolute errors (N,) of the same clips; `group_N` says which clips are drawn together."""
-    from scipy import stats
-
     gap_N = error_a_N - error_b_N
     group_N = np.arange(len(gap_N)) if group_N is None else group_N
     count_G = np.bincount(group_N)
-    total_G = np.bincount(group_N, weights=gap_N)
-    groups = len(count_G)
+    total_G = np.asarray(np.bincount(group_N, weights=gap_N), np.float64)
     rng = np.random.default_rng(0)
-    drawn = rng.integers(groups, size=(RESAMPLES, groups))
-    means = total_G[drawn].sum(axis=1) / count_G[drawn].sum(axis=1)
-    difference = float(gap_N.mean())
-    flips = rng.choice([-1.0, 1.0], size=(RESAMPLES, groups))
-    as_large = np.abs(flips @ total_G) / len(gap_N) >= abs(difference) - 1e-12
-    # TOST on the groups' means, weighted by their clips: a group is one observation.
-    weighted_G = total_G * groups / len(gap_N)
-    if np.ptp(weighted_G) > 0:
-        above = stats.ttest_1samp(weighted_G, -margin, alternative="greater").pvalue
-        below = stats.ttest_1samp(weighted_G, margin, alternative="less").pvalue
-        equivalence = float(max(above, below))
-    else:
-        equivalence = 0.0 if abs(difference) < margin else 1.0
-    low, high = np.percentile(means, [2.5, 97.5])
     return Comparison(
         clips=len(gap_N),
-        groups=groups,
+        groups=len(count_G),
         mae=(float(error_a_N.mean()), float(error_b_N.mean())),
-        difference=difference,
-        interval=(float(low), float(high)),
-        permutation_p=float((as_large.sum() + 1) / (RESAMPLES + 1)),
+        difference=float(gap_N.mean()),
+        interval=_bootstrap_interval(rng, total_G, count_G),
+        permutation_p=_permutation_p(rng, total_G, len(gap_N), float(gap_N.mean())),
         margin=margin,
-        equivalence_p=equivalence,
+        equivalence_p=_equivalence_p(total_G * len(count_G) / len(gap_N), float(gap_N.mean()), margin),
     )
+
+
+def _bootstrap_interval(
+    rng: np.random.Generator, total_G: Floats, count_G: npt.NDArray[np.integer]
+) -> tuple[float, float]:
+    """95 % percentile interval of the mean over clips; groups are drawn with replacement."""
+    groups = len(count_G)
+    means = []
+    for rows in _blocks(groups):
+        drawn = rng.integers(groups, size=(rows, groups))
+        means.append(total_G[drawn].sum(axis=1) / count_G[drawn].sum(axis=1))
+    low, high = np.percentile(np.concatenate(means), [2.5, 97.5])
+    return float(low), float(high)
+
+
+def _permutation_p(rng: np.random.Generator, total_G: Floats, clips: int, difference: float) -> float:
+    """Share of random exchanges of A and B, within whole groups, whose mean differs from 0 as much."""
+    as_large = 0
+    for rows in _blocks(len(total_G)):
+        flips = rng.choice([-1.0, 1.0], size=(rows, len(total_G)))
+        as_large += int((np.abs(flips @ total_G) / clips >= abs(difference) - 1e-12).sum())
+    return (as_large + 1) / (RESAMPLES + 1)
+
+
+def _blocks(groups: int) -> Iterator[int]:
+    """Sizes that add up to `RESAMPLES`; the generator's stream is the same however it is cut."""
+    most = max(BLOCK_CELLS // groups // BLOCK_ROWS, 1) * BLOCK_ROWS
+    for start in range(0, RESAMPLES, most):
+        yield min(most, RESAMPLES - start)
+
+
+def _equivalence_p(weighted_G: Floats, difference: float, margin: float) -> float:
+    """TOST on the groups' means, weighted by their clips: a group is one observation."""
+    from scipy import stats
+
+    if np.ptp(weighted_G) <= 1e-12 * abs(difference):  # alike but for rounding
+        return 0.0 if abs(difference) < margin else 1.0
+    above = stats.ttest_1samp(weighted_G, -margin, alternative="greater").pvalue
+    below = stats.ttest_1samp(weighted_G, margin, alternative="less").pvalue
+    return float(max(above, below))

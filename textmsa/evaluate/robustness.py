@@ -4,15 +4,16 @@ import csv
 import io
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from textmsa import metrics
 from textmsa.errors import UserError
-from textmsa.inputs.examples import SampleDataset
+from textmsa.evaluate.figures import save_figure
+from textmsa.evaluate.labelled import Labelled
+from textmsa.inputs.examples import Example, SampleDataset
 from textmsa.inputs.time_grid import standards_of
-from textmsa.inputs.views import without
+from textmsa.inputs.views import choose_missing, without
 from textmsa.run import Run
 from textmsa.runtime.atomic import write_text
 from textmsa.scoring import mean_of, score_all
@@ -50,44 +51,41 @@ def parse_rates(given: str) -> list[float]:
     return rates
 
 
-def robustness(run: Run, store: Store, split: str, rates: list[float]) -> list[RobustnessRow]:
-    """Score a split with modalities removed at random, `DRAWS` times at each rate."""
+def robustness(run: Run, store: Store, clips: Labelled, rates: list[float]) -> list[RobustnessRow]:
+    """Score a split's clips with modalities removed at random, `DRAWS` times at each rate."""
     assert run.preparation.statistics is not None
     standards = standards_of(run.preparation.statistics)
-    true_N, indices = store.labels(split), store.indices(split)
     family = metrics.family_of(store.manifest.score_range)
-    loaded = []
+    networks = []
     for model, collator in run.load():
-        view = run.view(store, model)
-        whole = SampleDataset(view, indices, standards, model.config)
-        loaded.append((model, collator, [whole[i] for i in range(len(whole))]))
-    rows = []
-    for rate in rates:
-        found = []
-        for draw in range(DRAWS):
-            rng = np.random.default_rng([draw, round(rate * 1000)])
-            scored = []
-            gone = _gone(loaded[0][2], rate, rng)
-            for model, collator, examples in loaded:
-                thinned = [without(example, names) for example, names in zip(examples, gone, strict=True)]
-                scored.append(score_all(model, collator, thinned))
-            found.append(metrics.evaluate(mean_of(scored).score_N, true_N, family))
-        maes = [row["mae"] for row in found]
-        corr = float(np.mean([row["corr"] for row in found]))
-        rows.append(RobustnessRow(rate, float(np.mean(maes)), corr, float(np.std(maes, ddof=1))))
-    return rows
+        dataset = SampleDataset(run.view(store, model), clips.indices, standards, model.config)
+        networks.append((model, collator, [dataset[i] for i in range(len(dataset))]))
+
+    def measured(rate: float, draw: int) -> dict[str, float]:
+        gone = _gone(networks[0][2], rate, np.random.default_rng([draw, round(rate * 1000)]))
+        scores = []
+        for model, collator, examples in networks:
+            thinned = [without(example, names) for example, names in zip(examples, gone, strict=True)]
+            scores.append(score_all(model, collator, thinned))
+        return metrics.evaluate(mean_of(scores).score_N, clips.label_N, family)
+
+    return [_row(rate, [measured(rate, draw) for draw in range(DRAWS)]) for rate in rates]
 
 
-def _gone(examples: list[Any], rate: float, rng: np.random.Generator) -> list[set[str]]:
+def _row(rate: float, draws: list[dict[str, float]]) -> RobustnessRow:
+    maes = [draw["mae"] for draw in draws]
+    corr = float(np.mean([draw["corr"] for draw in draws]))
+    return RobustnessRow(rate, float(np.mean(maes)), corr, float(np.std(maes, ddof=1)))
+
+
+def _gone(examples: list[Example], rate: float, rng: np.random.Generator) -> list[set[str]]:
     """For each clip the modalities to remove; one that it has always stays."""
-    found = []
-    for example in examples:
-        present = [name for name in MODALITIES if getattr(example, name) is not None]
-        names = {name for name in present if rng.random() < rate}
-        if len(names) == len(present):
-            names.discard(present[rng.integers(len(present))])
-        found.append(names)
-    return found
+
+    def choose(count: int) -> int:
+        return int(rng.integers(count))
+
+    present = [[name for name in MODALITIES if getattr(example, name) is not None] for example in examples]
+    return [choose_missing(names, rate, rng.random, choose) for names in present]
 
 
 def write_robustness(rows: list[RobustnessRow], out: Path) -> None:
@@ -105,7 +103,7 @@ def write_robustness(rows: list[RobustnessRow], out: Path) -> None:
     rates = [row.rate for row in rows]
     axes.errorbar(rates, [row.mae for row in rows], yerr=[row.mae_std for row in rows], marker="o", capsize=3)
     axes.set(xlabel="share of modalities missing", ylabel="MAE", ylim=(0, None), xlim=(-0.02, 1))
-    figure.savefig(out / "robustness.png")
+    save_figure(figure, out / "robustness.png")
 
 
 def table(rows: list[RobustnessRow]) -> str:

@@ -1,41 +1,106 @@
-"""What the baselines read of a split: transcripts, their frozen embeddings, pooled features, labels.
+"""What the baselines read of some clips: transcripts, their frozen embeddings, pooled features, labels.
 
 Shapes: N clips, F pooled features.
 """
 
+import warnings
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
 
-from textmsa.run import Run
+from textmsa.evaluate.labelled import Labelled, labelled_clips
+from textmsa.evaluate.paired import Floats
 from textmsa.store.reading import Store
 from textmsa.types import FeatureSequence
 
-Floats = npt.NDArray[np.float64]
+FOLDS = 5
+TEXTS_AT_ONCE = 64
 
 
 @dataclass(frozen=True)
 class Tables:
-    """One split: transcripts, their frozen embeddings, pooled audio and video features, labels."""
+    """Some clips: transcripts, their frozen embeddings, pooled audio and video features, labels."""
 
     transcripts: list[str]
     text_NF: Floats
     pooled_NF: Floats
     label_N: Floats
+    video_N: npt.NDArray[np.integer]
+    """Number of the video that each clip is of."""
 
     @property
     def all_NF(self) -> Floats:
         """Text embedding and pooled features side by side."""
         return np.hstack([self.text_NF, self.pooled_NF])
 
+    @property
+    def fold_N(self) -> npt.NDArray[np.integer]:
+        """Of `FOLDS`, to which each clip belongs; the clips of a video stay together where there are several."""
+        return (self.video_N if self.video_N.any() else np.arange(len(self.video_N))) % FOLDS
+
+
+Columns = Callable[[Tables], Floats]
+"""The features that a baseline reads."""
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """Clips to fit on, to choose settings by, and to score: never the same."""
+
+    train: Tables
+    choose: Tables | None
+    """None: settings are chosen by cross-validation on `train`, epochs are not chosen."""
+    scored: Tables
+
+    @staticmethod
+    def of(store: Store, clips: Labelled) -> "Fitting":
+        """For clips to score of the test split, or of valid, which then nothing is chosen by; UserError for no clips
+        to fit on."""
+        fit = labelled_clips(store, "train")
+        choose = labelled_clips(store, "valid") if clips.split == "test" else None
+        return Fitting(tables(store, fit), None if choose is None else tables(store, choose), tables(store, clips))
+
+    @cached_property
+    def has_media(self) -> bool:
+        """Whether anything was measured in the clips to fit on."""
+        return bool(np.isfinite(self.train.pooled_NF).any())
+
+    @cached_property
+    def has_text(self) -> bool:
+        """Whether any clip to fit on has a transcript."""
+        return any(self.train.transcripts)
+
+    def folds(self, columns: Columns) -> Iterator[tuple[Floats, Floats, Floats, Floats]]:
+        """Features and labels to fit on, then those to choose by."""
+        x_NF, y_N = columns(self.train), self.train.label_N
+        if self.choose is not None:
+            yield x_NF, y_N, columns(self.choose), self.choose.label_N
+            return
+        for fold in range(FOLDS):
+            held_N = self.train.fold_N == fold
+            if held_N.any() and not held_N.all():
+                yield x_NF[~held_N], y_N[~held_N], x_NF[held_N], y_N[held_N]
+
+
+def tables(store: Store, clips: Labelled) -> Tables:
+    """Everything the baselines read of some clips."""
+    specs = store.manifest.audio, store.manifest.video
+    sizes = [0 if spec is None else len(spec.names) for spec in specs]
+    samples = [store[index] for index in clips.indices]
+    streams = [(s.observation.audio, s.observation.video) for s in samples]
+    pooled = [np.concatenate([pool(*pair) for pair in zip(pair, sizes, strict=True)]) for pair in streams]
+    transcripts = [s.observation.transcript or "" for s in samples]
+    videos = np.unique([s.clip.video_id for s in samples], return_inverse=True)[1]
+    return Tables(transcripts, embed(transcripts), np.stack(pooled), clips.label_N, videos)
+
 
 def pool(sequence: FeatureSequence | None, size: int) -> Floats:
     """Mean, deviation, 10 %, 90 % and extremes of each feature (6 F,); NaN where nothing was measured."""
-    if sequence is None:
+    if sequence is None or not len(sequence.values_TF):
         return np.full(6 * size, np.nan)
-    import warnings
-
     values = sequence.values_TF.astype(np.float64)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RuntimeWarning)  # columns without a value give NaN, as they should
@@ -43,38 +108,32 @@ def pool(sequence: FeatureSequence | None, size: int) -> Floats:
         return np.concatenate([*parts, np.nanmin(values, 0), np.nanmax(values, 0)])
 
 
-def tables(run: Run, store: Store, split: str, indices: list[int]) -> Tables:
-    """Everything the baselines read of one split."""
-    sizes = {name: len(getattr(run.preparation, name).names) for name in ("audio", "video")}
-    samples = [store[i] for i in indices]
-    pooled = [
-        np.concatenate([pool(s.observation.audio, sizes["audio"]), pool(s.observation.video, sizes["video"])])
-        for s in samples
-    ]
-    transcripts = [s.observation.transcript or "" for s in samples]
-    return Tables(transcripts, embed(transcripts), np.stack(pooled), store.labels(split))
-
-
 def embed(texts: list[str]) -> Floats:
-    """Frozen MiniLM sentence embeddings (N, 384): the mean of the last hidden states."""
+    """Frozen MiniLM sentence embeddings (N, 384)."""
     import torch
 
-    from textmsa.model.text_encoder import load_encoder
+    from textmsa.model.text_encoder import load_encoder, mean_states
 
     encoder, tokenizer = load_encoder("minilm")
     encoder.eval()
-    rows = []
+    starts = range(0, len(texts), TEXTS_AT_ONCE)
     with torch.inference_mode():
-        for start in range(0, len(texts), 64):
-            inputs = tokenizer(texts[start : start + 64], padding=True, truncation=True, return_tensors="pt")
-            weight = inputs["attention_mask"][..., None].float()
-            rows.append((encoder(**inputs).last_hidden_state * weight).sum(1) / weight.sum(1))
+        rows = [mean_states(encoder, tokenizer, texts[start : start + TEXTS_AT_ONCE]) for start in starts]
     return np.asarray(torch.cat(rows), dtype=np.float64)
 
 
 def standardised(train_NF: Floats, other_NF: Floats) -> Floats:
-    """Columns by the training split's mean and deviation; what was not measured is the mean, 0."""
-    mean, std = np.nanmean(train_NF, axis=0), np.nanstd(train_NF, axis=0)
+    """Columns by the training clips' mean and deviation; what was not measured is the mean, 0."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # a column that was never measured has neither
+        mean, std = np.nanmean(train_NF, axis=0), np.nanstd(train_NF, axis=0)
     mean = np.nan_to_num(mean)
     std = np.where(np.isfinite(std) & (std > 1e-6), std, 1)
-    return np.clip(np.nan_to_num((other_NF - mean) / std), -8, 8)
+    scaled_NF: Floats = np.clip(np.nan_to_num((other_NF - mean) / std), -8, 8)
+    return scaled_NF
+
+
+def measured(train_NF: Floats, other_NF: Floats) -> Floats:
+    """Without the columns in which no training clip has a value."""
+    there_F = np.isfinite(train_NF).any(axis=0)
+    return np.asarray(other_NF[:, there_F])

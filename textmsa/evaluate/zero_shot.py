@@ -3,25 +3,31 @@
 An answer that is no number in the range is counted as missing; it never becomes a score.
 """
 
-import csv
-import io
 import json
 from collections import Counter
-from dataclasses import asdict, dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from textmsa import metrics, seams
-from textmsa.errors import UserError
+from textmsa.errors import UserError, first_line
 from textmsa.evaluate.command import without_nan
-from textmsa.prepare.command import explaining_options, prepare
+from textmsa.evaluate.labelled import Labelled, labelled_clips
+from textmsa.evaluate.origin import Origin, made
+from textmsa.evaluate.paired import Floats
+from textmsa.evaluate.predictions import Predictions
+from textmsa.explain import ScoringExplainer, can_score, concurrency_of
+from textmsa.prepare.command import prepare
+from textmsa.prepare.parts import build_explainer
 from textmsa.runtime.atomic import write_text
 from textmsa.runtime.progress import track
 from textmsa.runtime.threads import in_threads
 from textmsa.store.manifest import MANIFEST
 from textmsa.store.reading import Store
+from textmsa.types import SPLITS, ExplainerSpec
 
 
 @dataclass(frozen=True)
@@ -40,19 +46,28 @@ class ZeroShot:
     tokens_in: int
     tokens_out: int
     cost: float | None
+    middle: float = 0.0
+    unlabelled: int = 0
+    """Clips of the split that have no label, and were left out."""
+    made: dict[str, Any] = field(default_factory=dict)
+    """Versions, commit and date."""
 
     @property
     def exit_code(self) -> int:
         """0 all clips have a score, 1 some have none."""
         return int(self.scored < self.clips)
 
-    def table(self) -> str:
+    def text(self) -> str:
         """For people."""
         lines = [f"{self.split}: {self.scored} of {self.clips} clips scored"]
+        if self.unlabelled:
+            lines.append(f"  {self.unlabelled} without label left out")
         lines += [f"  without score: {reason}: {count}" for reason, count in self.missing.items()]
         lines += [f"  {name:<12}{value:7.3f}" for name, value in self.metrics.items()]
         if self.scored < self.clips:
-            lines.append(f"  over the clips with a score; MAE with 0 for the others {self.middle_mae:.3f}")
+            lines.append(
+                f"  over the clips with a score; MAE with {self.middle:g} for the others {self.middle_mae:.3f}"
+            )
         price = "" if self.cost is None else f", cost {self.cost:.4f}"
         lines.append(f"  tokens {self.tokens_in} in, {self.tokens_out} out{price}")
         return "\n".join(lines)
@@ -93,27 +108,38 @@ def zero_shot(
     --------
     textmsa zero-shot store --out scores --explainer chat_endpoint --explainer-options.model MODEL
     """
+    if split not in SPLITS:
+        raise UserError(f"--split {split!r}: give one of {', '.join(SPLITS)}")
     class_ = seams.load(seams.EXPLAINERS, explainer, what="explainer")
-    if not hasattr(class_, "score"):
+    if not can_score(class_):
         raise UserError(f"explainer {explainer!r} has no language model that could score; give another --explainer")
-    options = explaining_options(explainer, explainer_options)
+    lasting, passing = seams.split_options(seams.EXPLAINERS, explainer, dict(explainer_options or {}), what="explainer")
+    spec = ExplainerSpec(explainer, str(class_.version), lasting)
     source, out = Path(source), Path(out)
     store = Store.open(source if (source / MANIFEST).is_file() else _prepared(source, out, workers, layout))
-    built = class_(_statistics(store), **options)
-    indices, true_N = store.indices(split), store.labels(split)
-    if not np.isfinite(true_N).all():
-        raise UserError(f"{source}: clips of {split!r} have no label to compare with")
-    score_range = store.manifest.score_range
-    waiting = ((place, store[index].observation) for place, index in enumerate(indices))
-    said = in_threads(lambda seen: built.score(seen, score_range), waiting, threads=built.concurrency)
-    score_N = np.full(len(indices), np.nan)
-    made: list[dict[str, Any]] = [{} for _ in indices]
-    for place, told in track(said, total=len(indices), label="scoring"):
-        if isinstance(told, Exception):
-            raise told
-        score, made[place] = told
-        score_N[place] = np.nan if score is None else score
-    return _written(store, split, score_N, true_N, made, out)
+    clips = labelled_clips(store, split)
+    answers = _ask(_built(spec, passing, store), store, clips)
+    score_N = np.array([np.nan if answer.score is None else answer.score for answer in answers], np.float64)
+    result = _measured(clips, score_N, answers, store.manifest.score_range)
+    Predictions(clips.ids, clips.label_N, score_N, origin=Origin.of_explainer(spec, store, clips)).save(out)
+    lines = ({"id": name, **answer.provenance} for name, answer in zip(clips.ids, answers, strict=True))
+    write_text(out / "answers.jsonl", "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
+    write_text(out / "metrics.json", json.dumps(without_nan(asdict(result)), indent=2) + "\n")
+    return result
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of a clip."""
+
+    score: float | None
+    provenance: dict[str, Any]
+
+    @property
+    def kind_of_failure(self) -> str:
+        """The reason without its particulars: "refused" of "score: refused: ..."; the whole of one in another form."""
+        reason = str(self.provenance.get("failed", "no reason given"))
+        return (reason.partition(": ")[2] or reason).split(": ")[0]
 
 
 def _prepared(corpus: Path, out: Path, workers: int, layout: str) -> Path:
@@ -122,40 +148,52 @@ def _prepared(corpus: Path, out: Path, workers: int, layout: str) -> Path:
     return prepare(corpus, out=out / "store", workers=workers, layout=layout).store
 
 
-def _statistics(store: Store) -> dict[str, Any] | None:
-    """By which the measured voice is graded, where the store has them."""
+def _built(spec: ExplainerSpec, passing: dict[str, Any], store: Store) -> ScoringExplainer:
+    """The explainer; the measured voice is graded by the store's statistics where it has those of this version."""
     from textmsa.explain.measured.explainer import MeasuredExplainer
 
-    found = store.statistics.explainer
-    return found if found.get("version") == MeasuredExplainer.version and "quantiles" in found else None
+    known = store.statistics.explainer
+    graded = known.get("version") == MeasuredExplainer.version and "quantiles" in known
+    preparation = replace(store.preparation, explainer=spec, statistics=store.statistics if graded else None)
+    return cast(ScoringExplainer, build_explainer(preparation, passing, may_lack_statistics=True))
 
 
-def _written(store: Store, split: str, score_N: Any, true_N: Any, made: list[dict[str, Any]], out: Path) -> ZeroShot:
-    there_N = np.isfinite(score_N)
-    ids, family = store.ids(split), metrics.family_of(store.manifest.score_range)
-    middle = sum(store.manifest.score_range) / 2
-    costs = [about["cost"] for about in made if "cost" in about]
-    kinds = Counter(about["failed"].split(": ")[1] for about in made if "failed" in about)
-    result = ZeroShot(
-        split=split,
-        clips=len(ids),
+def _ask(explainer: ScoringExplainer, store: Store, clips: Labelled) -> list[Answer]:
+    """The explainer's answer on each clip; one that breaks down on a clip has no score there, and goes on."""
+    score_range = store.manifest.score_range
+    waiting = ((place, store[index].observation) for place, index in enumerate(clips.indices))
+    outcomes = in_threads(lambda o: explainer.score(o, score_range), waiting, threads=concurrency_of(explainer))
+    answers: dict[int, Answer] = {}
+    for place, outcome in track(outcomes, total=len(clips.indices), label="scoring"):
+        if isinstance(outcome, UserError):
+            raise outcome
+        if isinstance(outcome, Exception):
+            reason = f"score: {type(outcome).__name__}: {first_line(outcome)}"
+            answers[place] = Answer(None, {"failed": reason})
+        else:
+            answers[place] = Answer(*outcome)
+    return [answers[place] for place in range(len(answers))]
+
+
+def _measured(
+    clips: Labelled, score_N: Floats, answers: Sequence[Answer], score_range: tuple[float, float]
+) -> ZeroShot:
+    """The metrics, and how much was asked."""
+    there_N, true_N, middle = np.isfinite(score_N), clips.label_N, sum(score_range) / 2
+    family = metrics.family_of(score_range)
+    provenances = [answer.provenance for answer in answers]
+    costs = [about["cost"] for about in provenances if "cost" in about]
+    return ZeroShot(
+        split=clips.split,
+        clips=len(clips.ids),
         scored=int(there_N.sum()),
-        missing=dict(kinds.most_common()),
+        missing=dict(Counter(a.kind_of_failure for a in answers if a.score is None).most_common()),
         metrics=metrics.evaluate(score_N[there_N], true_N[there_N], family) if there_N.any() else {},
         middle_mae=float(np.abs(np.where(there_N, score_N, middle) - true_N).mean()),
-        tokens_in=sum(about["tokens_in"] for about in made),
-        tokens_out=sum(about["tokens_out"] for about in made),
+        tokens_in=sum(about.get("tokens_in", 0) for about in provenances),
+        tokens_out=sum(about.get("tokens_out", 0) for about in provenances),
         cost=sum(costs) if costs else None,
+        middle=middle,
+        unlabelled=clips.unlabelled,
+        made=made(),
     )
-    out.mkdir(parents=True, exist_ok=True)
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(["id", "label", "score"])
-    for identity, label, score in zip(ids, true_N, score_N, strict=True):
-        writer.writerow([identity, f"{label:.6f}", f"{score:.6f}" if np.isfinite(score) else ""])
-    write_text(out / "predictions.csv", text.getvalue())
-    lines = [json.dumps({"id": i, **about}, ensure_ascii=False) + "\n" for i, about in zip(ids, made, strict=True)]
-    write_text(out / "answers.jsonl", "".join(lines))
-    write_text(out / "metrics.json", json.dumps(without_nan(asdict(result)), indent=2) + "\n")
-    print(result.table())
-    return result

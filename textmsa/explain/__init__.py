@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, TypeGuard
+from typing import Any, ClassVar, Protocol
 
 from textmsa.runtime.threads import K, in_threads
 from textmsa.types import Explanation, Observation
@@ -18,8 +18,9 @@ class Explainer(Protocol):
     A class may have more: `Concurrent`, `WithPassingOptions`, `ScoringExplainer`, `ChecksClips`.
     """
 
-    name: str
-    version: str
+    name: ClassVar[str]
+    version: ClassVar[str]
+    """Known without building one: a store remembers it."""
     needs_statistics: ClassVar[bool]
 
     @staticmethod
@@ -85,8 +86,8 @@ def concurrency_of(explainer: Explainer) -> int:
     return int(getattr(explainer, "concurrency", 1))
 
 
-def can_score(class_: type[Explainer]) -> TypeGuard[type[ScoringExplainer]]:
-    """Whether a class of explainers has a language model that can score and translate."""
+def can_score(class_: type[Explainer]) -> bool:
+    """Whether what a class makes is a `ScoringExplainer`: has a language model that can score and translate."""
     return callable(getattr(class_, "score", None))
 
 

@@ -183,7 +183,7 @@ class ClipAnswers:
     def provenance(self) -> dict[str, Any]:
         """Who said what, to which prompts, at which price."""
         asking = self.asking
-        made: dict[str, Any] = {
+        provenance: dict[str, Any] = {
             "explainer": asking.explainer,
             "version": asking.version,
             "model": asking.model.identity(),
@@ -194,16 +194,16 @@ class ClipAnswers:
             "tokens_out": sum(stage.get("tokens_out", 0) for stage in self.stages.values()),
         }
         if asking.refiner is not asking.model:
-            made["refiner"] = asking.refiner.identity()
+            provenance["refiner"] = asking.refiner.identity()
         if {"audio", "score"} & set(self.stages):
-            made["audio_from"] = self.audio_from
+            provenance["audio_from"] = self.audio_from
         if self.text_en is not None:
-            made["text_en"] = self.text_en
+            provenance["text_en"] = self.text_en
         if costs := [stage["cost"] for stage in self.stages.values() if "cost" in stage]:
-            made["cost"] = round(sum(costs), 8)
+            provenance["cost"] = round(sum(costs), 8)
         if self.failed:
-            made["failed"] = "; ".join(f"{stage}: {reason}" for stage, reason in self.failed.items())
-        return made
+            provenance["failed"] = "; ".join(f"{stage}: {reason}" for stage, reason in self.failed.items())
+        return provenance
 
 
 def _said(text: str) -> str:

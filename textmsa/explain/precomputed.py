@@ -79,8 +79,8 @@ class PrecomputedExplainer:
         key = self._key_of(observation.path)
         if key is not None:
             return self.told[key]
-        made = {"explainer": self.name, "version": self.version}
-        return Explanation(provenance={**made, "failed": f"{self.path.name} has no explanation of this clip"})
+        reason = f"{self.path.name} has no explanation of this clip"
+        return Explanation(provenance={"explainer": self.name, "version": self.version, "failed": reason})
 
     def _key_of(self, path: Path) -> Key | None:
         """Under which key the file has an explanation of a clip; None where it has none."""

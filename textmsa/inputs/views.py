@@ -131,7 +131,7 @@ def choose_missing(
     present
         Those that a clip has.
     rate
-        The probability.
+        From 0 to below 1.
     draw
         A random number in [0, 1); called once for each of `present`, in their order.
     choose

@@ -36,12 +36,12 @@ class PreNormAttention(nn.Module):
         mask = None if key_mask_BK is None else key_mask_BK[:, None, None, :]
         x = functional.scaled_dot_product_attention(q, k, v, attn_mask=mask)  # (B, H, Q, S)
         x = x.transpose(1, 2).flatten(2)  # (B, Q, H*S)
-        update_BQD: Tensor = self.dropout(self.to_out(x))
-        return query_BQD + update_BQD
+        added_BQD: Tensor = self.dropout(self.to_out(x))
+        return query_BQD + added_BQD
 
     def _split(self, x: Tensor) -> Tensor:
-        heads: Tensor = x.unflatten(-1, (self.heads, -1))
-        return heads.transpose(1, 2)
+        split: Tensor = x.unflatten(-1, (self.heads, -1)).transpose(1, 2)
+        return split
 
 
 class PreNormMlp(nn.Module):
@@ -57,8 +57,8 @@ class PreNormMlp(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(..., D) -> (..., D)."""
         inner = self.dropout(functional.gelu(self.up(self.norm(x))))
-        update: Tensor = self.dropout(self.down(inner))
-        return x + update
+        added: Tensor = self.dropout(self.down(inner))
+        return x + added
 
 
 class Block(nn.Module):
@@ -71,8 +71,8 @@ class Block(nn.Module):
 
     def forward(self, x_BQD: Tensor, context_BKD: Tensor, context_mask_BK: Tensor | None) -> Tensor:
         """(B, Q, D) attending to (B, K, D) -> (B, Q, D)."""
-        x: Tensor = self.mlp(self.attention(x_BQD, context_BKD, context_mask_BK))
-        return x
+        out_BQD: Tensor = self.mlp(self.attention(x_BQD, context_BKD, context_mask_BK))
+        return out_BQD
 
 
 def random_positions(length: int, config: ModelConfig) -> nn.Parameter:

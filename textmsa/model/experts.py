@@ -79,8 +79,8 @@ class Experts(nn.Module):
         x = self.dropout(functional.gelu(x))
         x = torch.baddbmm(self.down_bias_ED[chosen, None], x, self.down_weight_EMD[chosen])  # (B*K, T, D)
         x = self.dropout(x).unflatten(0, (clips, k))
-        mixed_BTD: Tensor = (x * weights_BK[..., None, None].to(x.dtype)).sum(dim=1)
-        return mixed_BTD
+        sum_BTD: Tensor = (x * weights_BK[..., None, None].to(x.dtype)).sum(dim=1)
+        return sum_BTD
 
     def by_position(self, x_BTD: Tensor, weights_BTE: Tensor) -> Tensor:
         """Weighted sum (B, T, D) of all experts' outputs, where each position has weights of its own."""

@@ -25,5 +25,5 @@ def with_int8_encoder(model: "TextMsaModel") -> "TextMsaModel":
         # torch calls its own quantisation deprecated; what is to follow it needs a compiler on the user's machine.
         warnings.filterwarnings("ignore", message=".*deprecated.*")
         quantised.text_encoder = quantize_dynamic(encoder, {nn.Linear: per_channel_dynamic_qconfig})
-    quantised.eval()
+    quantised.train(False)
     return quantised

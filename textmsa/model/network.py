@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import numpy.typing as npt
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, PreTrainedModel
 from transformers.utils.generic import ModelOutput
@@ -83,7 +84,7 @@ class TextMsaModel(PreTrainedModel):
         self.positions = random_positions(sum(config.max_positions), config)
         self.layers = nn.ModuleList(TextRoutedLayer(config) for _ in range(config.num_layers))
         self.fusion: nn.Module = ConcatFusion(config) if config.fusion == "concat" else GatedFusion(config)
-        self.post_init()
+        self.post_init()  # type: ignore[no-untyped-call]
 
     def _init_weights(self, module: nn.Module) -> None:
         """Every part initialises itself when it is built."""
@@ -116,11 +117,11 @@ class TextMsaModel(PreTrainedModel):
     def score(
         self,
         *,
-        text: npt.ArrayLike,
-        audio: npt.ArrayLike,
-        video: npt.ArrayLike,
-        audio_explanation: npt.ArrayLike,
-        video_explanation: npt.ArrayLike,
+        text: ArrayLike,
+        audio: ArrayLike,
+        video: ArrayLike,
+        audio_explanation: ArrayLike,
+        video_explanation: ArrayLike,
         legacy: bool = False,
     ) -> npt.NDArray[np.float32]:
         """Scores (N,) of arrays in the schema of the published data.
@@ -134,7 +135,7 @@ class TextMsaModel(PreTrainedModel):
         legacy
             Apply the reference's capacity limit: all clips in one batch, in their order.
         """
-        self.eval()
+        self.train(False)
         arrays = [text, audio, video, audio_explanation, video_explanation]
         tensors = [torch.as_tensor(np.asarray(array)) for array in arrays]
         size = len(tensors[0]) if legacy else SCORE_BATCH

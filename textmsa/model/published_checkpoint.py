@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from textmsa.errors import UserError, first_line
+from textmsa.errors import UserError
 from textmsa.runtime.atomic import UNFINISHED
 from textmsa.runtime.claim import check_empty
 
@@ -131,7 +131,7 @@ def import_checkpoint(path: Path | str, encoder: Path | str) -> "TextMsaModel":
         raise UserError(f"{path}: the checkpoint lacks {', '.join(missing[:5])}{_and_more(missing)} (our names)")
     with torch.no_grad():
         model.load_state_dict(filled)
-    model.eval()
+    model.train(False)
     return model
 
 
@@ -238,18 +238,22 @@ def _convert(published: "Mapping[str, Tensor]", target: "Mapping[str, Tensor]") 
 
 @dataclass(frozen=True)
 class ImportResult:
-    """What `import-checkpoint` wrote."""
+    """What was made of a checkpoint."""
 
-    out: Path
-    config: "TextMsaConfig"
+    folder: Path
+    layers: int
+    experts: int
+    """In each layer."""
+    audio_size: int
+    video_size: int
+    """Features per step."""
     parameters: int
 
     def text(self) -> str:
         """A line for people."""
-        config = self.config
         return (
-            f"{self.out}: {config.num_layers} layers of {config.num_experts} experts, audio {config.audio_size}-d, "
-            f"video {config.video_size}-d, {self.parameters:,} parameters"
+            f"{self.folder}: {self.layers} layers of {self.experts} experts, audio {self.audio_size}-d, "
+            f"video {self.video_size}-d, {self.parameters:,} parameters"
         )
 
 
@@ -279,4 +283,7 @@ def import_checkpoint_command(checkpoint: Path, *, encoder: Path, out: Path) -> 
     if out.exists():
         out.rmdir()
     part.rename(out)
-    return ImportResult(out, model.config, sum(parameter.numel() for parameter in model.parameters()))
+    config = model.config
+    assert config.audio_size is not None and config.video_size is not None  # noqa: PT018  (both are inferred)
+    parameters = sum(parameter.numel() for parameter in model.parameters())
+    return ImportResult(out, config.num_layers, config.num_experts, config.audio_size, config.video_size, parameters)

@@ -57,8 +57,8 @@ class GatedConvStream(nn.Module):
 
     def close(self, x: Tensor, other_gate: Tensor) -> Tensor:
         """Values of this stream under the gate of the other: (B, T, 2D) each -> (B, T, D)."""
-        closed: Tensor = self.out_projection(x * functional.silu(other_gate))
-        return closed
+        out_BTD: Tensor = self.out_projection(x * functional.silu(other_gate))
+        return out_BTD
 
 
 class NoAlignment(nn.Module):

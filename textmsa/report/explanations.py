@@ -12,13 +12,13 @@ import numpy as np
 
 from textmsa.config import ModelConfig
 from textmsa.errors import UnreadableClip, UserError
-from textmsa.explain.precomputed import PARTS, SEPARATOR, PrecomputedExplainer
+from textmsa.explain.precomputed import PrecomputedExplainer
 from textmsa.prepare.explain import STORE
 from textmsa.report.html_page import frames, table, write_page
 from textmsa.runtime.progress import duration
 from textmsa.store.manifest import MANIFEST
 from textmsa.store.reading import Store
-from textmsa.types import Explanation, Sample
+from textmsa.types import EXPLANATION_PARTS, ID_SEPARATOR, RESIDUAL_SEPARATOR, Explanation, Sample
 
 NAMED = 5
 """Clips that are named beside a count."""
@@ -28,7 +28,7 @@ READ = ("audio", "video", "residual")
 
 
 @dataclass(frozen=True)
-class Told:
+class ExplainedClip:
     """One clip's explanation, and the clip where a store has it."""
 
     id: str
@@ -38,10 +38,10 @@ class Told:
     @property
     def failed(self) -> dict[str, str]:
         """Stage -> reason."""
-        said = self.explanation.provenance.get("failed")
-        if not said:
+        reasons = self.explanation.provenance.get("failed")
+        if not reasons:
             return {}
-        stages = (part.partition(": ") for part in str(said).split("; "))
+        stages = (part.partition(": ") for part in str(reasons).split("; "))
         return {stage if reason else "explainer": reason or stage for stage, _, reason in stages}
 
     @property
@@ -83,10 +83,10 @@ class ExplainReport:
         """How many texts the limit cuts."""
         return sum(count > self.limit for count in self.pieces[name])
 
-    def table(self) -> str:
+    def text(self) -> str:
         """For people: a few lines."""
         lines = [f"{self.clips} clip{'s' * (self.clips != 1)}, {self.failed} of them failed"]
-        lines += [f"  {part:<8} {self.coverage[part]:>7}{_lengths(self.words[part])}" for part in PARTS]
+        lines += [f"  {part:<8} {self.coverage[part]:>7}{_lengths(self.words[part])}" for part in EXPLANATION_PARTS]
         for (stage, reason), ids in list(self.failures.items())[:10]:
             lines.append(f"  failed: {stage}: {reason}: {len(ids)} ({_named(ids)})")
         lines += [
@@ -131,54 +131,57 @@ def explain_report(
     textmsa explain-report explanations.jsonl --data store --out page.html
     """
     file = Path(file)
-    told = read_told(file, data)
-    found = measure(told, Path(out) if out else file.with_suffix(".html"), text_encoder, max_text_length)
-    write_page(found.page, f"explanations of {file.name}", _sections(file, told, found))
-    print(found.table())
-    return found
+    clips = read_explanations(file, data)
+    report = count_up(clips, Path(out) if out else file.with_suffix(".html"), text_encoder, max_text_length)
+    write_page(report.page, f"explanations of {file.name}", _sections(file, clips, report))
+    return report
 
 
-def read_told(file: Path, data: Path | None) -> list[Told]:
+def read_explanations(file: Path, data: Path | None) -> list[ExplainedClip]:
     """The explanations in the order of the file, with their clips; UserError for a file in another form."""
-    known = PrecomputedExplainer(str(file)).told
+    explanations = PrecomputedExplainer(str(file)).told
     beside = file.with_name(file.name.removesuffix(".jsonl") + STORE)
     store = data or (beside if (beside / MANIFEST).is_file() else None)
     samples = {sample.clip.id: sample for sample in Store.open(store)} if store is not None else {}
-    ids = [SEPARATOR.join(key) for key in known]
+    ids = [ID_SEPARATOR.join(key) for key in explanations]
     if data is not None and not samples.keys() & set(ids):
         raise UserError(f"--data {data}: has none of the clips of {file}")
-    return [Told(name, explanation, samples.get(name)) for name, explanation in zip(ids, known.values(), strict=True)]
+    pairs = zip(ids, explanations.values(), strict=True)
+    return [ExplainedClip(name, explanation, samples.get(name)) for name, explanation in pairs]
 
 
-def measure(told: list[Told], page: Path, text_encoder: str, limit: int) -> ExplainReport:
-    """Count."""
+def count_up(clips: list[ExplainedClip], page: Path, text_encoder: str, limit: int) -> ExplainReport:
+    """The figures of some explanations."""
     failures: dict[tuple[str, str], list[str]] = {}
     verdicts: dict[str, Counter[str]] = {}
-    for clip in told:
+    for clip in clips:
         for stage, reason in clip.failed.items():
             failures.setdefault((stage, kind(reason)), []).append(clip.id)
         for check in clip.checks:
             verdicts.setdefault(check["fact"], Counter())[check["verdict"]] += 1
-    parts = {part: [text for clip in told if (text := getattr(clip.explanation, part))] for part in PARTS}
-    residual = [f"{words} | {clip.explanation.summary}" for clip in told if (words := _transcript(clip))]
+    parts = {part: [text for clip in clips if (text := getattr(clip.explanation, part))] for part in EXPLANATION_PARTS}
+    residual = [text for clip in clips if (text := _residual(clip))]
     return ExplainReport(
         page=page,
-        clips=len(told),
+        clips=len(clips),
         coverage={part: len(texts) for part, texts in parts.items()},
-        failed=sum(bool(clip.failed) for clip in told),
+        failed=sum(bool(clip.failed) for clip in clips),
         failures=dict(sorted(failures.items(), key=lambda item: -len(item[1]))),
         words={part: [count_words(text) for text in texts] for part, texts in parts.items()},
         pieces=count_pieces({"audio": parts["audio"], "video": parts["video"], "residual": residual}, text_encoder),
         limit=limit,
         verdicts=verdicts,
-        contradicted=[(clip.id, c) for clip in told for c in clip.checks if c["verdict"] == "contradicts"],
-        cost=costs(told),
-        models=dict(Counter(name for clip in told for name in models_of(clip)).most_common()),
+        contradicted=[(clip.id, c) for clip in clips for c in clip.checks if c["verdict"] == "contradicts"],
+        cost=costs(clips),
+        models=dict(Counter(name for clip in clips for name in models_of(clip)).most_common()),
     )
 
 
-def _transcript(clip: Told) -> str | None:
-    return clip.sample.observation.transcript if clip.sample and clip.explanation.summary else None
+def _residual(clip: ExplainedClip) -> str | None:
+    """The transcript with the summary, as the network reads them; None where one of them is not there."""
+    transcript = clip.sample.observation.transcript if clip.sample else None
+    summary = clip.explanation.summary
+    return f"{transcript}{RESIDUAL_SEPARATOR}{summary}" if transcript and summary else None
 
 
 def kind(reason: str) -> str:
@@ -203,15 +206,15 @@ def count_pieces(texts: dict[str, list[str]], text_encoder: str) -> dict[str, li
     except (OSError, ValueError) as error:
         raise UserError(f"--text-encoder {text_encoder!r}: give 'minilm', a folder, or a hub's id") from error
     tokenizer.model_max_length = int(1e9)  # only counted
-    return {n: [len(ids) for ids in tokenizer(given)["input_ids"]] if given else [] for n, given in texts.items()}
+    return {n: [len(ids) for ids in tokenizer(some)["input_ids"]] if some else [] for n, some in texts.items()}
 
 
-def costs(told: list[Told]) -> dict[str, float]:
+def costs(clips: list[ExplainedClip]) -> dict[str, float]:
     """Sums over all questions; seconds and tokens of cached answers are those of the time they were asked."""
-    asked = [stage for clip in told for stage in clip.stages if "tokens_in" in stage]
+    asked = [stage for clip in clips for stage in clip.stages if "tokens_in" in stage]
     if not asked:
         return {}
-    found: dict[str, float] = {
+    sums: dict[str, float] = {
         "questions": len(asked),
         "from the cache": sum(bool(stage.get("cached")) for stage in asked),
         "repaired": sum(bool(stage.get("repaired")) for stage in asked),
@@ -221,18 +224,18 @@ def costs(told: list[Told]) -> dict[str, float]:
         "seconds a question (median)": float(np.median([stage.get("seconds", 0.0) for stage in asked])),
     }
     if money := [stage["cost"] for stage in asked if "cost" in stage]:
-        found["cost"] = sum(money)
-    return found
+        sums["cost"] = sum(money)
+    return sums
 
 
-def models_of(clip: Told) -> Iterable[str]:
+def models_of(clip: ExplainedClip) -> Iterable[str]:
     """Who explained a clip, and who refined."""
-    made = clip.explanation.provenance
+    provenance = clip.explanation.provenance
     for role in ("model", "refiner"):
-        if isinstance(known := made.get(role), dict):
-            yield f"{role}: {known.get('backend', '')} {known.get('model', '')} {known.get('revision') or ''}".strip()
-    if "model" not in made:
-        yield f"{made.get('explainer', 'unknown')} {made.get('version', '')}".strip()
+        if isinstance(model := provenance.get(role), dict):
+            yield f"{role}: {model.get('backend', '')} {model.get('model', '')} {model.get('revision') or ''}".strip()
+    if "model" not in provenance:
+        yield f"{provenance.get('explainer', 'unknown')} {provenance.get('version', '')}".strip()
 
 
 def _lengths(counts: list[int]) -> str:
@@ -252,45 +255,50 @@ def _figure(name: str, value: float) -> str:
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:.4g}"
 
 
-def _sections(file: Path, told: list[Told], found: ExplainReport) -> Iterable[str]:
+def _sections(file: Path, clips: list[ExplainedClip], report: ExplainReport) -> Iterable[str]:
     yield f"<h1>Explanations of {html.escape(file.name)}</h1>"
-    yield f"<p>{found.clips:,} clips, {found.failed:,} of them failed in at least one stage.</p>"
-    yield table(["made by", "clips"], found.models.items())
+    yield f"<p>{report.clips:,} clips, {report.failed:,} of them failed in at least one stage.</p>"
+    yield table(["made by", "clips"], report.models.items())
     yield "<h2>What is there</h2>"
     yield table(
         ["part", "clips", "share", "words: 5 %", "median", "95 %", "most"],
         [
-            [part, found.coverage[part], f"{found.coverage[part] / found.clips:.0%}", *_quantiles(found.words[part])]
-            for part in PARTS
+            [
+                part,
+                report.coverage[part],
+                f"{report.coverage[part] / report.clips:.0%}",
+                *_quantiles(report.words[part]),
+            ]
+            for part in EXPLANATION_PARTS
         ],
     )
     yield "<h2>What the network reads</h2>"
     rows = [
-        [_READ[name], len(found.pieces[name]), found.cut(name), *_quantiles(found.pieces[name])]
+        [_READ[name], len(report.pieces[name]), report.cut(name), *_quantiles(report.pieces[name])]
         for name in READ
-        if found.pieces[name]
+        if report.pieces[name]
     ]
     yield (
-        table(["text", "clips", f"cut at {found.limit} pieces", "pieces: 5 %", "median", "95 %", "most"], rows)
+        table(["text", "clips", f"cut at {report.limit} pieces", "pieces: 5 %", "median", "95 %", "most"], rows)
         if rows
         else "<p>Nothing.</p>"
     )
     yield "<h2>Failures</h2>"
-    failures = [[stage, reason, len(ids), _named(ids)] for (stage, reason), ids in found.failures.items()]
+    failures = [[stage, reason, len(ids), _named(ids)] for (stage, reason), ids in report.failures.items()]
     yield table(["stage", "reason", "clips", "such as"], failures) if failures else "<p>None.</p>"
     yield "<h2>Claims held against measurements</h2>"
     yield "<p><small>Plain claims of size (loud, slow, smiling) against the grades of this corpus.</small></p>"
     verdicts = ("agrees", "unclear", "contradicts")
-    checks = [[fact, *(count[name] for name in verdicts)] for fact, count in sorted(found.verdicts.items())]
+    checks = [[fact, *(count[name] for name in verdicts)] for fact, count in sorted(report.verdicts.items())]
     yield table(["fact", *verdicts], checks) if checks else "<p>No claim could be checked.</p>"
-    if found.contradicted:
-        flagged = [[name, c["claim"], c["fact"], f"{c['grade']} of 6"] for name, c in found.contradicted]
+    if report.contradicted:
+        flagged = [[name, c["claim"], c["fact"], f"{c['grade']} of 6"] for name, c in report.contradicted]
         yield f"<details><summary>{len(flagged)} claims contradict what was measured</summary>"
         yield table(["clip", "claim", "fact", "measured grade"], flagged) + "</details>"
-    if found.cost:
-        yield "<h2>Cost</h2>" + table(["", ""], [[n, _figure(n, value)] for n, value in found.cost.items()])
+    if report.cost:
+        yield "<h2>Cost</h2>" + table(["", ""], [[n, _figure(n, value)] for n, value in report.cost.items()])
     yield "<h2>Examples</h2>"
-    yield from map(_example, chosen(told))
+    yield from map(_example, chosen(clips))
 
 
 _READ = {"audio": "audio clue", "video": "video clue", "residual": "transcript | summary"}
@@ -302,18 +310,18 @@ def _quantiles(counts: list[int]) -> list[object]:
     return [*(int(value) for value in np.percentile(counts, [5, 50, 95]).round()), max(counts)]
 
 
-def chosen(told: list[Told]) -> list[Told]:
+def chosen(clips: list[ExplainedClip]) -> list[ExplainedClip]:
     """A contradicted one, a failed one, the longest, then some evenly from the file; each once."""
-    contradicted = [clip for clip in told if any(check["verdict"] == "contradicts" for check in clip.checks)]
-    failed = [clip for clip in told if clip.failed]
-    longest = max(told, key=lambda clip: sum(len(getattr(clip.explanation, part) or "") for part in PARTS))
-    evenly = [told[place] for place in np.linspace(0, len(told) - 1, min(EXAMPLES, len(told))).astype(int)]
-    found = {clip.id: clip for clip in [*contradicted[:1], *failed[:1], longest, *evenly]}
-    return list(found.values())[:EXAMPLES]
+    contradicted = [clip for clip in clips if any(check["verdict"] == "contradicts" for check in clip.checks)]
+    failed = [clip for clip in clips if clip.failed]
+    longest = max(clips, key=lambda clip: sum(len(getattr(clip.explanation, part) or "") for part in EXPLANATION_PARTS))
+    evenly = [clips[place] for place in np.linspace(0, len(clips) - 1, min(EXAMPLES, len(clips))).astype(int)]
+    examples = {clip.id: clip for clip in [*contradicted[:1], *failed[:1], longest, *evenly]}
+    return list(examples.values())[:EXAMPLES]
 
 
-def _example(clip: Told) -> str:
-    rows = [(part, getattr(clip.explanation, part) or "missing") for part in PARTS]
+def _example(clip: ExplainedClip) -> str:
+    rows = [(part, getattr(clip.explanation, part) or "missing") for part in EXPLANATION_PARTS]
     shown = ""
     if clip.sample is not None:
         rows = [("transcript", clip.sample.observation.transcript or "missing"), *rows]
@@ -326,6 +334,6 @@ def _example(clip: Told) -> str:
         text += f"<tr><th class='bad'>failed: {html.escape(stage)}</th><td>{html.escape(reason)}</td></tr>"
     for check in clip.checks:
         mark = " class='bad'" if check["verdict"] == "contradicts" else ""
-        said = f"{check['claim']!r}: {check['fact']} has grade {check['grade']} of 6: {check['verdict']}"
-        text += f"<tr><th{mark}>claim</th><td>{html.escape(said)}</td></tr>"
+        words = f"{check['claim']!r}: {check['fact']} has grade {check['grade']} of 6: {check['verdict']}"
+        text += f"<tr><th{mark}>claim</th><td>{html.escape(words)}</td></tr>"
     return f"<div class='clip'><b>{html.escape(clip.id)}</b><br>{shown}<table>{text}</table></div>"

@@ -5,12 +5,15 @@ import html
 import io
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from textmsa.media import read_media
 from textmsa.runtime.atomic import write_text
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 STYLE = """
 body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}
@@ -44,7 +47,7 @@ def _cell(value: object) -> str:
     return f"<td>{html.escape(str(value))}</td>"
 
 
-def picture(figure: Any) -> str:
+def picture(figure: "Figure") -> str:
     """A matplotlib figure."""
     data = io.BytesIO()
     figure.savefig(data, format="png")
@@ -55,10 +58,10 @@ def frames(path: Path) -> str:
     """Some frames of a clip; raises UnreadableClip."""
     from PIL import Image
 
-    found = read_media(path).frames or ()
+    pictures = read_media(path).frames or ()
     tags = []
-    for place in np.linspace(0, len(found) - 1, min(FRAMES, len(found))).astype(int):
-        frame, data = found[place], io.BytesIO()
+    for place in np.linspace(0, len(pictures) - 1, min(FRAMES, len(pictures))).astype(int):
+        frame, data = pictures[place], io.BytesIO()
         size = FRAME_WIDTH, max(1, FRAME_WIDTH * frame.shape[0] // frame.shape[1])
         Image.fromarray(frame).resize(size).save(data, format="JPEG", quality=80)
         tags.append(f"<img src='data:image/jpeg;base64,{base64.b64encode(data.getvalue()).decode()}'>")

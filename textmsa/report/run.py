@@ -3,24 +3,29 @@
 import html
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from textmsa.evaluate.command import Evaluation
+from textmsa.evaluate.labelled import labelled_clips
+from textmsa.evaluate.paired import Floats
 from textmsa.report.html_page import frames, picture, write_page
 from textmsa.run import HISTORY, Run
 from textmsa.scoring import Scored
 from textmsa.store.reading import Store
 from textmsa.types import MODALITIES, Sample
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
 
 def write_report(path: Path, *, run: Path, store: Path, evaluation: Evaluation) -> Path:
     """Write the report of a run on a split of a store."""
     opened, data = Run.open(run), Store.open(store)
-    indices = data.indices(evaluation.split)
-    scored = opened.score(data, indices)
-    true_N = data.labels(evaluation.split)
+    clips = labelled_clips(data, evaluation.split)
+    scored, true_N = opened.score(data, clips.indices), clips.label_N
     sections = [
         f"<h1>TEXT on {html.escape(data.manifest.corpus)}</h1>",
         f"<p>{_verdict(evaluation)}</p>",
@@ -29,7 +34,7 @@ def write_report(path: Path, *, run: Path, store: Path, evaluation: Evaluation) 
         + picture(_learning_curve([json.loads((m.path / HISTORY).read_text()) for m in opened.members])),
         "<h2>Predicted against true</h2>" + picture(_scatter(scored, true_N, data.manifest.score_range)),
         "<h2>Gates and experts</h2>" + picture(_gates_and_experts(scored)),
-        "<h2>Three clips</h2>" + "".join(_clip(data[indices[i]], scored, i) for i in _chosen(scored, true_N)),
+        "<h2>Three clips</h2>" + "".join(_clip(data[clips.indices[i]], scored, i) for i in _chosen(scored, true_N)),
     ]
     return write_page(path, "textmsa report", sections)
 
@@ -47,8 +52,8 @@ def _verdict(evaluation: Evaluation) -> str:
         words = f"TEXT's error is higher than that of the best baseline, {name}"
     else:
         words = f"TEXT and the best baseline, {name}, cannot be told apart on these clips"
-    beaten = [html.escape(n) for n, row in evaluation.baselines.items() if evaluation.test["mae"] < row["mae"]]
-    lost = [html.escape(n) for n, row in evaluation.baselines.items() if evaluation.test["mae"] >= row["mae"]]
+    beaten = [html.escape(n) for n, row in evaluation.baselines.items() if evaluation.metrics["mae"] < row["mae"]]
+    lost = [html.escape(n) for n, row in evaluation.baselines.items() if evaluation.metrics["mae"] >= row["mae"]]
     interval = f"difference in MAE {gap['mae']:+.3f}, 95 % bootstrap interval [{low:+.3f}, {high:+.3f}]"
     ranks = f"Lower MAE than: {', '.join(beaten) or 'none'}; not lower than: {', '.join(lost) or 'none'}."
     return f"{words} ({interval}). {ranks}"
@@ -57,7 +62,7 @@ def _verdict(evaluation: Evaluation) -> str:
 def _table(evaluation: Evaluation) -> str:
     seeds = len(evaluation.by_seed)
     us = f"TEXT, mean score of {seeds} seeds" if seeds else "TEXT"
-    rows = [(us, evaluation.test, " class='us'"), *((n, row, "") for n, row in evaluation.baselines.items())]
+    rows = [(us, evaluation.metrics, " class='us'"), *((n, row, "") for n, row in evaluation.baselines.items())]
     cells = "".join(
         f"<tr{mark}><td>{html.escape(name)}</td>"
         f"<td class='n'>{row['mae']:.3f}</td><td class='n'>{_number(row['corr'])}</td></tr>"
@@ -67,9 +72,14 @@ def _table(evaluation: Evaluation) -> str:
         f"<tr><td><small>floor: {html.escape(name)}</small></td><td class='n'>{value:.3f}</td><td></td></tr>"
         for name, value in evaluation.floors.items()
     )
+    out = "".join(
+        f"<tr><td>{html.escape(name)}</td><td colspan='2'><small>left out: {html.escape(reason)}</small></td></tr>"
+        for name, reason in evaluation.left_out.items()
+    )
+    unlabelled = f"<p><small>{evaluation.unlabelled} clips without label left out.</small></p>"
     return (
-        f"<table><tr><th>{evaluation.split}, {evaluation.clips} clips</th><th>MAE</th><th>corr</th></tr>{cells}{floors}"
-        f"</table>{_spread(evaluation)}"
+        f"<table><tr><th>{evaluation.split}, {evaluation.clips} clips</th><th>MAE</th><th>corr</th></tr>{cells}{out}"
+        f"{floors}</table>{_spread(evaluation)}{unlabelled if evaluation.unlabelled else ''}"
         "<p><small>A floor is the best MAE of any predictor that knows the named causes exactly.</small></p>"
     )
 
@@ -79,18 +89,18 @@ def _spread(evaluation: Evaluation) -> str:
     rows = list(evaluation.by_seed.values())
     if len(rows) < 2:
         return ""
-    told = []
+    figures = []
     for name, label in (("mae", "MAE"), ("corr", "corr")):
         values = [row[name] for row in rows]
-        told.append(f"{label} {np.mean(values):.3f} ± {np.std(values, ddof=1):.3f}")
-    return f"<p>One seed's network: {', '.join(told)} (mean and standard deviation over {len(rows)} seeds).</p>"
+        figures.append(f"{label} {np.mean(values):.3f} ± {np.std(values, ddof=1):.3f}")
+    return f"<p>One seed's network: {', '.join(figures)} (mean and standard deviation over {len(rows)} seeds).</p>"
 
 
 def _number(value: float) -> str:
     return f"{value:.3f}" if np.isfinite(value) else "not defined"
 
 
-def _learning_curve(histories: list[list[dict[str, float]]]) -> Any:
+def _learning_curve(histories: list[list[dict[str, float]]]) -> "Figure":
     """Training loss and validation MAE by epoch, a line for each seed."""
     figure, axes = _axes(1)
     for number, history in enumerate(histories):
@@ -104,7 +114,7 @@ def _learning_curve(histories: list[list[dict[str, float]]]) -> Any:
     return figure
 
 
-def _scatter(scored: Scored, true_N: Any, score_range: tuple[float, float]) -> Any:
+def _scatter(scored: Scored, true_N: Floats, score_range: tuple[float, float]) -> "Figure":
     figure, axes = _axes(1)
     axes[0].plot(score_range, score_range, color="#bbb", lw=1)
     axes[0].scatter(true_N, scored.score_N, s=14, alpha=0.6)
@@ -112,7 +122,7 @@ def _scatter(scored: Scored, true_N: Any, score_range: tuple[float, float]) -> A
     return figure
 
 
-def _gates_and_experts(scored: Scored) -> Any:
+def _gates_and_experts(scored: Scored) -> "Figure":
     figure, axes = _axes(2)
     axes[0].boxplot([scored.gates_NM[:, i] for i in range(3)], tick_labels=list(MODALITIES))
     axes[0].set(title="weight in the fusion", ylim=(0, 1))
@@ -125,27 +135,27 @@ def _gates_and_experts(scored: Scored) -> Any:
     return figure
 
 
-def _axes(count: int) -> Any:
+def _axes(count: int) -> "tuple[Figure, list[Axes]]":
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(4.8 * count + 1, 3.6), layout="constrained", dpi=110)
     return figure, [figure.add_subplot(1, count, i + 1) for i in range(count)]
 
 
-def _chosen(scored: Scored, true_N: Any) -> list[int]:
+def _chosen(scored: Scored, true_N: Floats) -> list[int]:
     """The highest and the lowest score, and the largest error."""
     picks = [int(scored.score_N.argmax()), int(scored.score_N.argmin()), int(np.abs(scored.score_N - true_N).argmax())]
     return list(dict.fromkeys(picks))
 
 
 def _clip(sample: Sample, scored: Scored, index: int) -> str:
-    told = sample.explanation
+    explanation = sample.explanation
     gates = ", ".join(f"{n} {scored.gates_NM[index, i]:.2f}" for i, n in enumerate(MODALITIES))
     rows = [
         ("words", sample.observation.transcript),
-        ("voice", told.audio),
-        ("face", told.video),
-        ("summary", told.summary),
+        ("voice", explanation.audio),
+        ("face", explanation.video),
+        ("summary", explanation.summary),
     ]
     text = "".join(f"<tr><th>{name}</th><td>{html.escape(value or 'missing')}</td></tr>" for name, value in rows)
     return (

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import Trainer, TrainerCallback, TrainerState
 from transformers.trainer_callback import PrinterCallback
 
 from textmsa.errors import UnreadableClip, UserError
@@ -116,9 +116,7 @@ class LossLine(TrainerCallback):
 
     meter: Meter | None = None
 
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **others: object
-    ) -> None:
+    def on_train_begin(self, args: object, state: TrainerState, control: object, **others: Any) -> None:
         """Start counting, from where an earlier run stopped."""
         if state.is_world_process_zero:
             self.meter = Meter(total=state.max_steps, label="finetune", done=state.global_step)
@@ -131,15 +129,10 @@ class LossLine(TrainerCallback):
             self.meter.advance()
 
     def on_log(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        logs: dict[str, float] | None = None,
-        **others: object,
+        self, args: object, state: object, control: object, logs: dict[str, float] | None = None, **others: Any
     ) -> None:
         """Show the loss beside the count."""
-        if self.meter is not None and logs and "loss" in logs:
+        if self.meter is not None and logs is not None and "loss" in logs:
             self.meter.label = f"finetune (loss {logs['loss']:.3f})"
 
     def on_train_end(

@@ -123,7 +123,7 @@ def identity_of(manifest: Manifest) -> dict[str, Any]:
     }
 
 
-def plain(value: Any) -> Any:
+def plain(value: object) -> Any:
     """Tuples as lists, as YAML and JSON have them."""
     if isinstance(value, dict):
         return {key: plain(item) for key, item in value.items()}

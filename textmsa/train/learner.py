@@ -73,7 +73,8 @@ class Learner:
 
     def validate(self) -> tuple[Scored, dict[str, float]]:
         """Scores and metrics of the validation split."""
-        scored = score_all(self.model.eval(), self.collator, self.splits["valid"])
+        self.model.train(False)
+        scored = score_all(self.model, self.collator, self.splits["valid"])
         return scored, metrics.evaluate(scored.score_N, labels_of(self.store, "valid"), self.family)
 
     def save(self, out: Path) -> None:

@@ -9,16 +9,8 @@ import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional
-from transformers import (
-    EarlyStoppingCallback,
-    EvalPrediction,
-    Trainer,
-    TrainerCallback,
-    TrainerControl,
-    TrainerState,
-    TrainingArguments,
-)
-from transformers.integrations.integration_utils import TensorBoardCallback
+from transformers import EarlyStoppingCallback, EvalPrediction, Trainer, TrainerCallback, TrainerState
+from transformers.integrations import TensorBoardCallback
 from transformers.trainer_callback import PrinterCallback
 
 from textmsa import metrics
@@ -108,7 +100,7 @@ class TextMsaTrainer(Trainer):
         self.training = training
 
     def compute_loss(
-        self, model: nn.Module, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: Any = None
+        self, model: nn.Module, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: object = None
     ) -> Any:
         """The recipe's regression loss."""
         output = model(inputs["batch"])
@@ -168,35 +160,22 @@ class ProgressLine(TrainerCallback):
         self.label = label
         self.meter: Meter | None = None
 
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **others: object
-    ) -> None:
+    def on_train_begin(self, args: object, state: TrainerState, control: object, **others: Any) -> None:
         """Start counting, from where an earlier run stopped."""
         self.meter = Meter(total=state.max_steps, label=self.label, done=state.global_step)
 
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **others: object
-    ) -> None:
+    def on_step_end(self, args: object, state: TrainerState, control: object, **others: Any) -> None:
         """Count one step."""
         if self.meter is not None:
             self.meter.advance()
 
-    def on_evaluate(
-        self,
-        args: TrainingArguments,
-        state: TrainerState,
-        control: TrainerControl,
-        metrics: dict[str, float] | None = None,
-        **others: object,
-    ) -> None:
+    def on_evaluate(self, args: object, state: TrainerState, control: object, **others: Any) -> None:
         """Show the validation MAE beside the count."""
         if self.meter is not None and metrics is not None:
             best = f", best {state.best_metric:.3f}" if state.best_metric is not None else ""
             self.meter.label = f"{self.label} (valid MAE {metrics['eval_mae']:.3f}{best})"
 
-    def on_train_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **others: object
-    ) -> None:
+    def on_train_end(self, args: object, state: TrainerState, control: object, **others: Any) -> None:
         """Close the line."""
         if self.meter is not None:
             self.meter.close()

@@ -12,12 +12,12 @@ def build_model(name: str, options: dict[str, Any]) -> LanguageModel:
     import inspect
 
     class_ = seams.load(seams.LANGUAGE_MODELS, name, what="language model")
-    known = [p for p in inspect.signature(class_).parameters.values() if p.kind is not p.VAR_KEYWORD]
-    if unknown := sorted(set(options) - {p.name for p in known}):
+    parameters = [p for p in inspect.signature(class_).parameters.values() if p.kind is not p.VAR_KEYWORD]
+    if unknown := sorted(set(options) - {p.name for p in parameters}):
         raise UserError(
-            f"language model {name!r} has no option {unknown[0]!r}: it has {', '.join(p.name for p in known)}"
+            f"language model {name!r} has no option {unknown[0]!r}: it has {', '.join(p.name for p in parameters)}"
         )
-    if lacking := [p.name for p in known if p.default is p.empty and p.name not in options]:
+    if lacking := [p.name for p in parameters if p.default is p.empty and p.name not in options]:
         raise UserError(f"language model {name!r} needs the option {lacking[0]!r}")
     built: LanguageModel = class_(**options)
     return built

@@ -1,8 +1,11 @@
 """A language model of words alone, run in this process: for refining and translating."""
 
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textmsa.explain.language_models.local_model import LocalModel
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig
 
 
 class CausalLm(LocalModel):
@@ -10,6 +13,6 @@ class CausalLm(LocalModel):
 
     name: ClassVar[str] = "causal_lm"
 
-    def set_up(self, config: Any, model: str, revision: str | None) -> str:
+    def set_up(self, config: "PretrainedConfig", model: str, revision: str | None) -> str:
         """Nothing is needed besides the tokenizer."""
         return "AutoModelForCausalLM"

@@ -6,7 +6,7 @@ The key is read from the environment only, and nothing of it is kept.
 import base64
 import io
 import os
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 import numpy as np
@@ -15,6 +15,9 @@ from textmsa.errors import AnswerError, UserError
 from textmsa.explain.language_models.minute_limit import MinuteLimit
 from textmsa.explain.language_models.question import Answer, Picture, Question, Turn
 from textmsa.types import FloatArray
+
+if TYPE_CHECKING:
+    from openai import OpenAI
 
 KEYS = ("TEXTMSA_API_KEY", "OPENAI_API_KEY")
 """Environment variables that may hold the key; the first that is set is taken."""
@@ -87,7 +90,7 @@ class ChatEndpoint:
                 "concurrency, timeout, max_tokens: give more than 0; retries 0 or more; image_side 16 or more"
             )
         self.model, self.base_url, self.sees, self.hears = str(model), str(base_url).rstrip("/"), sees, hears
-        self.sampling = {"max_tokens": max_tokens, "temperature": temperature}
+        self.sampling: dict[str, Any] = {"max_tokens": max_tokens, "temperature": temperature}
         if seed is not None:
             self.sampling["seed"] = seed
         self.concurrency, self.image_side = concurrency, image_side
@@ -99,8 +102,8 @@ class ChatEndpoint:
         """The model, where it is, and how it is sampled."""
         address = urlsplit(self.base_url)
         place = address._replace(netloc=address.netloc.rpartition("@")[2]).geturl()  # without a password
-        told = {"backend": self.name, "model": self.model, "base_url": place, **self.sampling}
-        return told | {"image_side": self.image_side}
+        identity = {"backend": self.name, "model": self.model, "base_url": place, **self.sampling}
+        return identity | {"image_side": self.image_side}
 
     def ask(self, question: Question, earlier: tuple[Turn, ...] = ()) -> Answer:
         """One chat completion."""
@@ -117,7 +120,7 @@ class ChatEndpoint:
 
         self.limit.wait()
         try:
-            said = self._client.chat.completions.create(model=self.model, messages=messages, **self.sampling)
+            completion = self._client.chat.completions.create(model=self.model, messages=messages, **self.sampling)
         except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
             raise UserError(f"{self.base_url} wants another key ({_short(error)}): set {' or '.join(KEYS)}") from error
         except openai.NotFoundError as error:
@@ -134,14 +137,14 @@ class ChatEndpoint:
             raise AnswerError(f"connection lost after {self._client.max_retries + 1} tries: {_short(error)}") from error
         except (openai.OpenAIError, ValueError) as error:
             raise Unreadable(f"the server's answer cannot be read: {_short(error)}") from error
-        return self._answer(said)
+        return self._answer(completion)
 
-    def _answer(self, said: Any) -> Answer:
-        usage = getattr(said, "usage", None)
+    def _answer(self, completion: object) -> Answer:
+        usage = getattr(completion, "usage", None)
         tokens_in = int(getattr(usage, "prompt_tokens", 0) or 0)
         tokens_out = int(getattr(usage, "completion_tokens", 0) or 0)
         self.limit.count(tokens_in + tokens_out)
-        choices = getattr(said, "choices", None)
+        choices = getattr(completion, "choices", None)
         if not choices or getattr(choices[0], "message", None) is None:
             raise Unreadable("the server's answer cannot be read: it holds no message")
         message, reason = choices[0].message, choices[0].finish_reason
@@ -171,7 +174,7 @@ class ChatEndpoint:
         return (tokens_in * (price_in or 0.0) + tokens_out * (price_out or 0.0)) / 1e6
 
 
-def _client(base_url: str, timeout: float, retries: int) -> Any:
+def _client(base_url: str, timeout: float, retries: int) -> "OpenAI":
     try:
         import openai
     except ModuleNotFoundError as error:
@@ -181,8 +184,8 @@ def _client(base_url: str, timeout: float, retries: int) -> Any:
 
 
 def _short(error: Exception) -> str:
-    """The beginning of an error on one line."""
-    line = " ".join(str(error).split())
+    """The beginning of an error on one line; its kind where it says nothing."""
+    line = " ".join(str(error).split()) or type(error).__name__
     return line if len(line) <= 160 else line[:157] + "..."
 
 

@@ -1,10 +1,17 @@
-"""Checkpoints of language models: tokenizer, configuration, network, adapter."""
+"""The parts of a language model's checkpoint: tokenizer, configuration, network, adapter, and what it is known by.
+
+A checkpoint is a folder, or an id on a hub with its revision. What lacks or does not fit is a UserError of one line.
+"""
 
 import hashlib
+import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
-from textmsa.errors import UserError
+from textmsa.errors import UserError, first_line
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 CHAT_TEMPLATE = "chat_template.json"
 """Where older checkpoints keep the form of their conversations; newer ones keep it with the tokenizer."""
@@ -12,21 +19,17 @@ SAMPLED = 1 << 20
 """Bytes at either end of a large file by which it is known."""
 
 
-def load_tokenizer(model: str, revision: str | None) -> Any:
+def load_tokenizer(model: str, revision: str | None) -> "PreTrainedTokenizerBase":
     """The checkpoint's tokenizer with its chat template; UserError where either lacks."""
-    import json
-
     from transformers import AutoTokenizer
-    from transformers.utils import cached_file
 
     try:
-        tokenizer = AutoTokenizer.from_pretrained(model, revision=revision)
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(model, revision=revision)
     except (OSError, ValueError) as error:
-        raise UserError(f"model {model!r}: no tokenizer there ({_first_line(error)})") from error
-    older = cached_file(model, CHAT_TEMPLATE, revision=revision, _raise_exceptions_for_missing_entries=False)
+        raise UserError(f"model {model!r}: no tokenizer there ({first_line(error)})") from error
+    older = checkpoint_file(model, CHAT_TEMPLATE, revision)
     if tokenizer.chat_template is None and older is not None:
-        with open(older, encoding="utf-8") as file:
-            tokenizer.chat_template = json.load(file)["chat_template"]
+        tokenizer.chat_template = json.loads(older.read_text(encoding="utf-8"))["chat_template"]
     if tokenizer.chat_template is None:
         raise UserError(f"model {model!r}: has no chat template; give an instruction-tuned checkpoint")
     if tokenizer.eos_token_id is None:
@@ -34,28 +37,52 @@ def load_tokenizer(model: str, revision: str | None) -> Any:
     return tokenizer
 
 
-def load_config(model: str, revision: str | None, part: str = "") -> Any:
+def checkpoint_file(model: str, name: str, revision: str | None) -> Path | None:
+    """One file of a checkpoint; None where it has none of this name."""
+    from transformers.utils.hub import cached_file
+
+    path = cached_file(model, name, revision=revision, _raise_exceptions_for_missing_entries=False)
+    return None if path is None else Path(path)
+
+
+def load_config(model: str, revision: str | None, part: str = "") -> "PretrainedConfig":
     """A checkpoint's configuration, or a part of it where it has that; UserError where there is none."""
     from transformers import AutoConfig
 
     try:
-        config = AutoConfig.from_pretrained(model, revision=revision)
+        config: PretrainedConfig = AutoConfig.from_pretrained(model, revision=revision)
     except (OSError, ValueError) as error:
-        raise UserError(f"model {model!r}: cannot be loaded ({_first_line(error)})") from error
+        raise UserError(f"model {model!r}: cannot be loaded ({first_line(error)})") from error
     return getattr(config, part, config) if part else config
 
 
 def load_network(
     network: str,
     model: str,
-    config: Any,
+    config: "PretrainedConfig",
     *,
     revision: str | None = None,
     device: str = "cpu",
     dtype: str = "auto",
     load_in_4bit: bool = False,
-) -> Any:
-    """The network of a checkpoint; UserError where it does not fit."""
+) -> "PreTrainedModel":
+    """The network of a checkpoint on its device; UserError where it does not fit.
+
+    Parameters
+    ----------
+    network
+        The name of its class in transformers.
+    model, revision
+        The checkpoint.
+    config
+        Its configuration, or the part of it that is the network's.
+    device
+        "cpu" or "cuda:N".
+    dtype
+        "auto" for the checkpoint's, "float32", "bfloat16" or "float16".
+    load_in_4bit
+        Keep the weights in 4 bits.
+    """
     import transformers
 
     options: dict[str, Any] = {"revision": revision, "dtype": dtype}
@@ -64,14 +91,14 @@ def load_network(
         options["quantization_config"] = transformers.BitsAndBytesConfig(load_in_4bit=True)
         options["device_map"] = {"": device}
     try:
-        net = getattr(transformers, network).from_pretrained(model, config=config, **options)
+        net: PreTrainedModel = getattr(transformers, network).from_pretrained(model, config=config, **options)
     except (OSError, ValueError) as error:
-        raise UserError(f"model {model!r}: cannot be loaded ({_first_line(error)})") from error
-    return net if load_in_4bit else net.to(device)
+        raise UserError(f"model {model!r}: cannot be loaded ({first_line(error)})") from error
+    return net if load_in_4bit else cast("PreTrainedModel", net.to(device))  # type: ignore[arg-type]
 
 
-def load_adapter(net: Any, adapter: str) -> Any:
-    """The network with a LoRA on it."""
+def load_adapter(net: "PreTrainedModel", adapter: str) -> "PreTrainedModel":
+    """The network with a LoRA of `textmsa finetune-explainer` on it, which is used as the network itself is."""
     try:
         from peft import PeftModel
     except ModuleNotFoundError as error:
@@ -79,9 +106,9 @@ def load_adapter(net: Any, adapter: str) -> Any:
     if not (Path(adapter) / "adapter_config.json").is_file():
         raise UserError(f"adapter {adapter}: not a folder that textmsa finetune-explainer made")
     try:
-        return PeftModel.from_pretrained(net, adapter)
+        return cast("PreTrainedModel", PeftModel.from_pretrained(net, adapter))
     except (RuntimeError, ValueError) as error:
-        raise UserError(f"adapter {adapter}: does not fit the model ({_first_line(error)})") from error
+        raise UserError(f"adapter {adapter}: does not fit the model ({first_line(error)})") from error
 
 
 def _need_4bit(device: str) -> None:
@@ -91,21 +118,17 @@ def _need_4bit(device: str) -> None:
         raise UserError("load_in_4bit needs a GPU and the package bitsandbytes: leave it out")
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).strip().split("\n")[0][:200]
-
-
 def fingerprint(folder: Path) -> str:
     """A hash by which a folder's weights are known again: small files whole, of large ones size and both ends."""
-    found = hashlib.sha256()
+    digest = hashlib.sha256()
     for path in sorted(path for path in folder.iterdir() if path.is_file()):
         size = path.stat().st_size
-        found.update(f"{path.name}\0{size}\0".encode())
+        digest.update(f"{path.name}\0{size}\0".encode())
         with path.open("rb") as file:
             if size <= 2 * SAMPLED:
-                found.update(file.read())
+                digest.update(file.read())
             else:
-                found.update(file.read(SAMPLED))
+                digest.update(file.read(SAMPLED))
                 file.seek(-SAMPLED, 2)
-                found.update(file.read())
-    return found.hexdigest()[:16]
+                digest.update(file.read())
+    return digest.hexdigest()[:16]

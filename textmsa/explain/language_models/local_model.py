@@ -1,15 +1,17 @@
 """Language models that run in this process: any folder or hub id, greedy answers, several questions at a time.
 
-A family is a class of `LocalModel` that says which network it is and how a question becomes its inputs.
+A family is a class of `LocalModel` that says which network it is (`set_up`) and how a question becomes its inputs
+(`family_inputs`, `placeholders`); how a checkpoint is read stands in `loading.py`.
 
 Shape suffixes: B questions, L tokens.
 """
 
 import threading
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, cast
 
 from textmsa.errors import AnswerError, UserError
 from textmsa.explain.language_models.loading import fingerprint, load_adapter, load_config, load_network, load_tokenizer
@@ -17,7 +19,7 @@ from textmsa.explain.language_models.question import Answer, Question, Turn
 
 if TYPE_CHECKING:
     import torch
-
+    from transformers import PretrainedConfig
 
 DTYPES = ("auto", "float32", "bfloat16", "float16")
 IGNORED = -100
@@ -36,7 +38,7 @@ class _Asked:
 
 
 class LocalModel:
-    """A network with its tokenizer.
+    """A network with its tokenizer; the base of all families.
 
     Parameters
     ----------
@@ -107,8 +109,11 @@ class LocalModel:
         self._waiting: deque[_Asked] = deque()
         self._turn = threading.Lock()
 
-    def set_up(self, config: Any, model: str, revision: str | None) -> str:
-        """Read what the family needs of a checkpoint; gives the name of the network's class in transformers."""
+    def set_up(self, config: "PretrainedConfig", model: str, revision: str | None) -> str:
+        """Read what the family needs of a checkpoint; gives the name of the network's class in transformers.
+
+        `config` is the checkpoint's, or its part `config_part`. UserError where it is of another family.
+        """
         raise NotImplementedError
 
     def identity(self) -> dict[str, Any]:
@@ -142,13 +147,13 @@ class LocalModel:
         self._check_words(question.prompt, *(text for turn in earlier for text in (turn.answer, turn.complaint)))
         family, holders = self.family_inputs(question)
         content = [{"type": kind} for kind in holders] + [{"type": "text", "text": question.prompt}]
-        told: list[dict[str, Any]] = [{"role": "user", "content": content}]
+        turns: list[dict[str, Any]] = [{"role": "user", "content": content}]
         for turn in earlier:
-            told += [_said("assistant", turn.answer), _said("user", turn.complaint)]
-        ids = self._ids(told, holders, answered=False)
+            turns += [_said("assistant", turn.answer), _said("user", turn.complaint)]
+        ids = self._ids(turns, holders, answered=False)
         if answer is None:
             return family | {"input_ids": tensor(ids)}
-        whole = self._ids([*told, _said("assistant", answer)], holders, answered=True)
+        whole = self._ids([*turns, _said("assistant", answer)], holders, answered=True)
         if whole[: len(ids)] != ids:
             raise UserError("the checkpoint's chat template does not begin an answer as it continues one")
         labels = [IGNORED] * len(ids) + whole[len(ids) :]
@@ -168,11 +173,11 @@ class LocalModel:
             if any(mark in text for text in texts):
                 raise AnswerError(f"the text holds the model's control token {mark}")
 
-    def _ids(self, told: list[dict[str, Any]], holders: dict[str, str], *, answered: bool) -> list[int]:
+    def _ids(self, turns: list[dict[str, Any]], holders: dict[str, str], *, answered: bool) -> list[int]:
         """The conversation in tokens, the family's texts in place of the placeholders."""
         if not holders and not self.placeholders():  # such templates want plain strings
-            told = [{"role": turn["role"], "content": _words(turn["content"])} for turn in told]
-        text = self.tokenizer.apply_chat_template(told, tokenize=False, add_generation_prompt=not answered)
+            turns = [{"role": turn["role"], "content": _words(turn["content"])} for turn in turns]
+        text = str(self.tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=not answered))
         for kind, replacement in holders.items():
             mark = self.placeholders()[kind]
             if text.count(mark) != 1:
@@ -221,8 +226,9 @@ class LocalModel:
 
         batch = {name: self._moved(value) for name, value in self.collate(items).items()}
         end = self.tokenizer.eos_token_id
+        generate = cast("Callable[..., torch.Tensor]", self.net.generate)
         with torch.inference_mode():
-            out_BL = self.net.generate(
+            out_BL = generate(
                 **batch,
                 max_new_tokens=self.max_tokens,
                 do_sample=False,
@@ -235,7 +241,7 @@ class LocalModel:
         answers = []
         for ids, item in zip(out_BL[:, batch["input_ids"].shape[1] :].tolist(), items, strict=True):
             length = ids.index(end) if end in ids else len(ids)
-            text = self.tokenizer.decode(ids[:length], skip_special_tokens=True).strip()
+            text = str(self.tokenizer.decode(ids[:length], skip_special_tokens=True)).strip()
             answers.append(Answer(text, "stop" if end in ids else "length", len(item["input_ids"]), length))
         return answers
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from textmsa.errors import UserError
+from textmsa.explain.language_models.loading import checkpoint_file
 from textmsa.explain.language_models.question import Picture
 
 if TYPE_CHECKING:
@@ -54,16 +55,16 @@ class PatchRules:
     def updated(self, settings: dict[str, Any]) -> "PatchRules":
         """The same with what a checkpoint's own file says."""
         size = settings.get("size") or {}
-        found = {
+        theirs = {
             "min_pixels": settings.get("min_pixels") or size.get("shortest_edge"),
             "max_pixels": settings.get("max_pixels") or size.get("longest_edge"),
             "mean": settings.get("image_mean"),
             "std": settings.get("image_std"),
         }
-        found |= {name: settings.get(name) for name in ("patch_size", "temporal_patch_size", "merge_size")}
-        given = {f.name: getattr(self, f.name) for f in fields(self)}
-        given |= {name: value for name, value in found.items() if value is not None}
-        return PatchRules(**given | {"mean": tuple(given["mean"]), "std": tuple(given["std"])})
+        theirs |= {name: settings.get(name) for name in ("patch_size", "temporal_patch_size", "merge_size")}
+        rules = {f.name: getattr(self, f.name) for f in fields(self)}
+        rules |= {name: value for name, value in theirs.items() if value is not None}
+        return PatchRules(**rules | {"mean": tuple(rules["mean"]), "std": tuple(rules["std"])})
 
 
 @dataclass(frozen=True)
@@ -77,14 +78,11 @@ class Patches:
 
 def read_rules(model: str, revision: str | None, usual: PatchRules) -> PatchRules:
     """The rules of a checkpoint, a folder or a hub's id; what it does not say is as usual."""
-    from transformers.utils import cached_file
-
     for name, part in SETTINGS:
-        path = cached_file(model, name, revision=revision, _raise_exceptions_for_missing_entries=False)
+        path = checkpoint_file(model, name, revision)
         if path is None:
             continue
-        with open(path, encoding="utf-8") as file:
-            settings = json.load(file)
+        settings = json.loads(path.read_text(encoding="utf-8"))
         if settings := settings.get(part) if part else settings:
             return usual.updated(settings)
     return usual

@@ -6,14 +6,17 @@ Shape suffixes: B sounds, F mel bands, T steps of the spectrogram, N audio sampl
 """
 
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
-from textmsa.errors import UserError
+from textmsa.errors import UserError, first_line
 from textmsa.explain.language_models.local_model import Inputs, LocalModel
 from textmsa.explain.language_models.patches import PatchRules, patches, read_rules
 from textmsa.explain.language_models.question import Question
+
+if TYPE_CHECKING:
+    from transformers import PretrainedConfig
 
 SHORTEST = 400
 """Samples below which there is no step of the spectrogram to encode; at 16 kHz 25 ms."""
@@ -60,7 +63,7 @@ class QwenOmni(LocalModel):
     hears = True
     config_part = "thinker_config"
 
-    def set_up(self, config: Any, model: str, revision: str | None) -> str:
+    def set_up(self, config: "PretrainedConfig", model: str, revision: str | None) -> str:
         """The generation, its ears, the rules for patches, and the tokens that stand for what is shown."""
         from transformers import AutoFeatureExtractor
 
@@ -69,13 +72,13 @@ class QwenOmni(LocalModel):
         try:
             self.ears = AutoFeatureExtractor.from_pretrained(model, revision=revision)
         except (OSError, ValueError) as error:
-            raise UserError(f"model {model!r}: no feature extractor there ({str(error).splitlines()[0]})") from error
+            raise UserError(f"model {model!r}: no feature extractor there ({first_line(error)})") from error
         self.family = FAMILIES[config.model_type]
-        usual, found = self.family.rules, read_rules(model, revision, self.family.rules)
+        usual, written = self.family.rules, read_rules(model, revision, self.family.rules)
         # The sizes in these checkpoints are those of single pictures; the official processors have their own.
-        self.rules = replace(found, min_pixels=usual.min_pixels, max_pixels=usual.max_pixels)
+        self.rules = replace(written, min_pixels=usual.min_pixels, max_pixels=usual.max_pixels)
         ids = {kind: getattr(config, f"{kind}_token_id") for kind in ("video", "audio")}
-        self.tokens = {kind: self.tokenizer.convert_ids_to_tokens(number) for kind, number in ids.items()}
+        self.tokens = {kind: str(self.tokenizer.convert_ids_to_tokens(number)) for kind, number in ids.items()}
         return self.family.network
 
     def placeholders(self) -> dict[str, str]:

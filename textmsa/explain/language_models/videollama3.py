@@ -5,7 +5,7 @@ The voice is therefore asked for with the measured facts in the prompt, and the 
 Shape suffixes: P patches, K values a patch, M tokens of the video, V videos.
 """
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textmsa.errors import UserError
 from textmsa.explain.language_models.local_model import Inputs, LocalModel
@@ -14,6 +14,7 @@ from textmsa.explain.language_models.question import Question
 
 if TYPE_CHECKING:
     import torch
+    from transformers import PretrainedConfig
 
 RULES = PatchRules(
     min_pixels=128 * 28 * 28,
@@ -33,12 +34,12 @@ class VideoLlama3(LocalModel):
     name: ClassVar[str] = "videollama3"
     sees = True
 
-    def set_up(self, config: Any, model: str, revision: str | None) -> str:
+    def set_up(self, config: "PretrainedConfig", model: str, revision: str | None) -> str:
         """The rules for patches, and the token that stands for one."""
         if config.model_type != "video_llama_3":
             raise UserError(f"model {model!r}: is a {config.model_type}, not a video_llama_3 (transformers' own form)")
         self.rules = read_rules(model, revision, RULES)
-        self.token = self.tokenizer.convert_ids_to_tokens(config.video_token_id)
+        self.token = str(self.tokenizer.convert_ids_to_tokens(config.to_dict()["video_token_id"]))
         return "VideoLlama3ForConditionalGeneration"
 
     def placeholders(self) -> dict[str, str]:

@@ -90,15 +90,15 @@ def check(explanation: Explanation, grades: dict[str, int]) -> list[dict[str, An
     grades
         Fact -> 0 to 6, from the measured explainer.
     """
-    found = []
+    checks = []
     for modality, claims in (("audio", AUDIO_CLAIMS), ("video", VIDEO_CLAIMS)):
         text = getattr(explanation, modality) or ""
         for claim in claims:
             words = next((m for m in claim.words.finditer(text) if not NEGATED.search(text[: m.start()])), None)
             if words is not None and claim.fact in grades:
                 grade = grades[claim.fact]
-                found.append(asdict(Check(modality, words.group(), claim.fact, grade, _verdict(claim.large, grade))))
-    return found
+                checks.append(asdict(Check(modality, words.group(), claim.fact, grade, _verdict(claim.large, grade))))
+    return checks
 
 
 def _verdict(large: bool, grade: int) -> Verdict:

@@ -7,7 +7,7 @@ and on those statistics only.
 import hashlib
 import json
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -32,9 +32,9 @@ class MeasuredExplainer:
         Whether to say when voice and face peak, and whether they do so together.
     """
 
-    name = "measured"
-    version = "2"
-    needs_statistics = True
+    name: ClassVar[str] = "measured"
+    version: ClassVar[str] = "2"
+    needs_statistics: ClassVar[bool] = True
 
     def __init__(self, statistics: dict[str, Any] | None, times: bool = True) -> None:
         if statistics is None:
@@ -55,7 +55,10 @@ class MeasuredExplainer:
 
     @classmethod
     def fit(cls, observations: Iterable[Observation]) -> dict[str, Any]:
-        """Statistics to freeze, for JSON: each fact's quantiles over these clips (the training split's)."""
+        """Statistics to freeze, for JSON: each fact's quantiles over these clips (the training split's).
+
+        Facts that a clip does not have are absent there and raise nothing; `measured` counts the clips of each fact.
+        """
         values: dict[str, list[float]] = {}
         clips = 0
         for observation in observations:
@@ -94,7 +97,7 @@ class MeasuredExplainer:
         )
 
     def _provenance(self, facts: dict[str, float], grades: dict[str, int]) -> dict[str, Any]:
-        made = {
+        provenance = {
             "explainer": self.name,
             "version": self.version,
             "times": self.times,
@@ -102,8 +105,10 @@ class MeasuredExplainer:
         }
         ungraded = [name for name in ("loudness", "smile") if name in facts and name not in grades]
         if ungraded:
-            made["failed"] = f"the training split's statistics have no {' and no '.join(ungraded)} to compare with"
-        return made
+            provenance["failed"] = (
+                f"the training split's statistics have no {' and no '.join(ungraded)} to compare with"
+            )
+        return provenance
 
     def grade(self, name: str, value: float) -> int:
         """0 (very low) to 6 (very high) among the training split's quantiles; 3 where it equals all of them."""
