@@ -120,13 +120,13 @@ def test_import_carries_the_reference_behaviour_in_its_config(model):
     assert not model.training
 
 
-def test_the_command_writes_an_ordinary_model_folder(folder, tmp_path, arrays, model, capsys):
+def test_the_command_writes_an_ordinary_model_folder(folder, tmp_path, arrays, model):
     out = tmp_path / "model"
-    import_checkpoint_command(folder / "checkpoint.pth", encoder=encoder_of(folder, tmp_path), out=out)
+    done = import_checkpoint_command(folder / "checkpoint.pth", encoder=encoder_of(folder, tmp_path), out=out)
     again = TextMsaModel.from_pretrained(out)
     np.testing.assert_allclose(again.score(**arrays), model.score(**arrays), rtol=0, atol=1e-6)
-    assert str(out) in capsys.readouterr().out
-    with pytest.raises(UserError, match="not an empty folder"):
+    assert done.text().startswith(f"{out}: ")
+    with pytest.raises(UserError, match="give a new or empty folder"):
         import_checkpoint_command(folder / "checkpoint.pth", encoder=encoder_of(folder, tmp_path), out=out)
 
 

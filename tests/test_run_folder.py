@@ -236,7 +236,7 @@ def test_a_run_json_without_a_format_is_read(finished):
     ("text", "message"),
     [
         ('{"corpus": "x"', "damaged"),
-        ("[]", "has format None"),
+        ("[]", "not a JSON object"),
         ('{"corpus": "x"}', "lacks alignment_query, best_epoch"),
         ('{"format": 99}', "has format 99"),
         ('{"surprise": 1, %s', "has surprise, which this textmsa does not know"),

@@ -124,7 +124,7 @@ def shuffled_steps(sequence: FeatureSequence, seed: int) -> FeatureSequence:
 def choose_missing(
     present: Sequence[str], rate: float, draw: Callable[[], float], choose: Callable[[int], int]
 ) -> set[str]:
-    """The modalities that go missing: each with probability `rate`, but never all.
+    """The modalities that go missing: each with the same probability, but never all.
 
     Parameters
     ----------

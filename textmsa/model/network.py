@@ -6,11 +6,12 @@ Shapes: B clips, L word pieces, T positions, F input features, D = hidden_size, 
 from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, PreTrainedModel
-from transformers.utils import ModelOutput
+from transformers.utils.generic import ModelOutput
 
 from textmsa import seams
 from textmsa.model.batch import Batch, Steps, Tokens
@@ -122,7 +123,7 @@ class TextMsaModel(PreTrainedModel):
         audio_explanation: ArrayLike,
         video_explanation: ArrayLike,
         legacy: bool = False,
-    ) -> np.ndarray:
+    ) -> npt.NDArray[np.float32]:
         """Scores (N,) of arrays in the schema of the published data.
 
         Parameters

@@ -14,7 +14,7 @@ from textmsa.runtime.claim import check_empty
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from textmsa.model import TextMsaModel
+    from textmsa.model import TextMsaConfig, TextMsaModel
 
 # Published name -> ours, tried in order; `\1` is a layer's number. The misspelling is theirs.
 _BLOCK = [
@@ -149,7 +149,7 @@ def _read_state_dict(path: Path) -> "dict[str, Tensor]":
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise UserError(f"checkpoint {path} cannot be read as weights only: {str(error).splitlines()[0]}") from error
+        raise UserError(f"checkpoint {path} cannot be read as weights only: {first_line(error)}") from error
     state = content.get("state_dict", content) if isinstance(content, dict) else None
     if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise UserError(f"checkpoint {path} holds no 'state_dict' of tensors: give the published .pth")
@@ -165,10 +165,10 @@ def _encoder_config(path: Path) -> dict[str, Any]:
     try:
         return dict(AutoConfig.from_pretrained(path).to_dict())
     except (OSError, ValueError) as error:
-        raise UserError(f"--encoder {path}: no text encoder's configuration ({str(error).splitlines()[0]})") from error
+        raise UserError(f"--encoder {path}: no text encoder's configuration ({first_line(error)})") from error
 
 
-def infer_config(published: "Mapping[str, Tensor]", encoder_config: dict[str, Any]) -> Any:
+def infer_config(published: "Mapping[str, Tensor]", encoder_config: dict[str, Any]) -> "TextMsaConfig":
     """The configuration that the weights imply; heads are 64 wide and 3 experts are chosen, as published."""
     from textmsa.config import ModelConfig
     from textmsa.model import TextMsaConfig

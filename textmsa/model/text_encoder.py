@@ -143,30 +143,34 @@ def _encode_padded(encoder: Any, rows: Tokens) -> Tensor:
     return hidden
 
 
-def encoder_layers(encoder: Any) -> nn.ModuleList | None:
+def encoder_layers(encoder: nn.Module) -> nn.ModuleList | None:
     """The encoder's layers where they can be run one by one from hidden states, else None."""
-    return encoder.encoder.layer if getattr(encoder.config, "model_type", None) in PACKABLE else None
+    untyped: Any = encoder
+    return untyped.encoder.layer if getattr(untyped.config, "model_type", None) in PACKABLE else None
 
 
 @contextmanager
-def first_layers(encoder: Any, layer: int) -> Iterator[None]:
+def first_layers(encoder: nn.Module, layer: int) -> Iterator[None]:
     """The encoder without its layers from number `layer` on."""
     layers = encoder_layers(encoder)
     if layers is None or layer == len(layers):
         yield
         return
-    encoder.encoder.layer = layers[:layer]
+    stack_of_layers: Any = encoder.encoder
+    stack_of_layers.layer = layers[:layer]
     try:
         yield
     finally:
-        encoder.encoder.layer = layers
+        stack_of_layers.layer = layers
 
 
-def run_layers(encoder: Any, x: Tensor, start: int, **inputs: Any) -> Tensor:
+def run_layers(encoder: "PreTrainedModel", x: Tensor, start: int, **inputs: object) -> Tensor:
     """Hidden states (N, L, F) through the encoder's layers from number `start` on."""
     if start == encoder.config.num_hidden_layers:
         return x
-    for layer in encoder.encoder.layer[start:]:
+    layers = encoder_layers(encoder)
+    assert layers is not None, "hidden states of an encoder whose layers cannot be told apart"
+    for layer in layers[start:]:
         x = layer(x, **inputs)
         x = x[0] if isinstance(x, tuple) else x
     return x

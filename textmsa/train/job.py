@@ -51,7 +51,7 @@ class Job:
         """What the folder is begun with."""
         options = {
             "recipe": plain(asdict(self.recipe)),
-            "store": told(self.store.manifest),
+            "store": identity_of(self.store.manifest),
             "precision": self.precision,
         }
         return Claim(self.folder, COMMAND, options)
@@ -89,19 +89,19 @@ class Job:
         import yaml
 
         wanted, recorded = self.claim.options, {"recipe": yaml.safe_load((self.folder / RECIPE).read_text("utf-8"))}
-        told_of = ["recipe"]
+        compared = ["recipe"]
         if (self.folder / RUN).is_file():
             info, statistics = RunInfo.load(self.folder), Statistics.load(self.folder / STATISTICS)
             facts = {"corpus": info.corpus, "score_range": info.score_range, "statistics": statistics.sha256}
             recorded |= {"store": facts, "precision": info.precision}
-            told_of += ["store", "precision"]
+            compared += ["store", "precision"]
             wanted = wanted | {"store": {name: wanted["store"][name] for name in facts}}
         elif (self.folder / CHECKPOINTS).is_dir():
             raise UserError(
                 f"{self.folder}: was begun by an older textmsa, which did not record the store it learnt from; give "
                 "another folder"
             )
-        if found := differences({name: wanted[name] for name in told_of}, recorded):
+        if found := differences({name: wanted[name] for name in compared}, recorded):
             raise UserError(
                 f"{self.folder}: was begun otherwise by {COMMAND} ({'; '.join(found)}); give another folder"
             )
@@ -110,7 +110,7 @@ class Job:
         )
 
 
-def told(manifest: Manifest) -> dict[str, Any]:
+def identity_of(manifest: Manifest) -> dict[str, Any]:
     """What tells a store from another, wherever it lies."""
     parts = {name: getattr(manifest, name) for name in ("audio", "video", "explainer")}
     return {
