@@ -53,13 +53,13 @@ class Meter:
         now = time.monotonic()
         if self.stop is _nothing and now - self.shown >= LOG_EVERY_SECONDS:
             self.shown = now
-            _say(self.line())
+            _write(self.line())
 
     def close(self) -> None:
         """Show the final count and the time taken, on a line that stays."""
         self.stop()
         seconds = time.monotonic() - self.started
-        _say(f"{self.label}: {self.done}/{self.total} in {duration(seconds)}")
+        _write(f"{self.label}: {self.done}/{self.total} in {duration(seconds)}")
 
     def line(self) -> str:
         """How far it is."""
@@ -68,11 +68,6 @@ class Meter:
             return f"{self.label}: {self.done}/{self.total}"
         left = (self.total - self.done) * (time.monotonic() - self.started) / fresh
         return f"{self.label}: {self.done}/{self.total}, {duration(left)} left"
-
-
-def _say(line: str) -> None:
-    sys.stderr.write(line + "\n")
-    sys.stderr.flush()
 
 
 def is_live() -> bool:
