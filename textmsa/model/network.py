@@ -6,12 +6,11 @@ Shapes: B clips, L word pieces, T positions, F input features, D = hidden_size, 
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
 import torch
 from numpy.typing import ArrayLike
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel, PreTrainedModel
-from transformers.utils.generic import ModelOutput
+from transformers.utils import ModelOutput
 
 from textmsa import seams
 from textmsa.model.batch import Batch, Steps, Tokens
@@ -123,7 +122,7 @@ class TextMsaModel(PreTrainedModel):
         audio_explanation: ArrayLike,
         video_explanation: ArrayLike,
         legacy: bool = False,
-    ) -> npt.NDArray[np.float32]:
+    ) -> np.ndarray:
         """Scores (N,) of arrays in the schema of the published data.
 
         Parameters

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from textmsa.errors import UserError
+from textmsa.errors import UserError, first_line
 from textmsa.runtime.atomic import UNFINISHED
 from textmsa.runtime.claim import check_empty
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from textmsa.model import TextMsaConfig, TextMsaModel
+    from textmsa.model import TextMsaModel
 
 # Published name -> ours, tried in order; `\1` is a layer's number. The misspelling is theirs.
 _BLOCK = [
@@ -168,7 +168,7 @@ def _encoder_config(path: Path) -> dict[str, Any]:
         raise UserError(f"--encoder {path}: no text encoder's configuration ({first_line(error)})") from error
 
 
-def infer_config(published: "Mapping[str, Tensor]", encoder_config: dict[str, Any]) -> "TextMsaConfig":
+def infer_config(published: "Mapping[str, Tensor]", encoder_config: dict[str, Any]) -> Any:
     """The configuration that the weights imply; heads are 64 wide and 3 experts are chosen, as published."""
     from textmsa.config import ModelConfig
     from textmsa.model import TextMsaConfig

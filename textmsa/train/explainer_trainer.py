@@ -1,7 +1,7 @@
 """The Hugging Face Trainer for an explainer's model: low-rank updates, answers to learn, a progress line."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from transformers import Trainer, TrainerCallback, TrainerState
@@ -121,9 +121,7 @@ class LossLine(TrainerCallback):
         if state.is_world_process_zero:
             self.meter = Meter(total=state.max_steps, label="finetune", done=state.global_step)
 
-    def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **others: object
-    ) -> None:
+    def on_step_end(self, args: object, state: object, control: object, **others: Any) -> None:
         """Count one step."""
         if self.meter is not None:
             self.meter.advance()
@@ -135,9 +133,7 @@ class LossLine(TrainerCallback):
         if self.meter is not None and logs is not None and "loss" in logs:
             self.meter.label = f"finetune (loss {logs['loss']:.3f})"
 
-    def on_train_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **others: object
-    ) -> None:
+    def on_train_end(self, args: object, state: object, control: object, **others: Any) -> None:
         """Close the line."""
         if self.meter is not None:
             self.meter.close()

@@ -171,9 +171,12 @@ class ProgressLine(TrainerCallback):
 
     def on_evaluate(self, args: object, state: TrainerState, control: object, **others: Any) -> None:
         """Show the validation MAE beside the count."""
-        if self.meter is not None and metrics is not None:
-            best = f", best {state.best_metric:.3f}" if state.best_metric is not None else ""
-            self.meter.label = f"{self.label} (valid MAE {metrics['eval_mae']:.3f}{best})"
+        if self.meter is not None:
+            best = state.best_metric
+            shown = f"valid MAE {others['metrics']['eval_mae']:.3f}" + (
+                f", best {best:.3f}" if best is not None else ""
+            )
+            self.meter.label = f"{self.label} ({shown})"
 
     def on_train_end(self, args: object, state: TrainerState, control: object, **others: Any) -> None:
         """Close the line."""
