@@ -34,13 +34,10 @@ def test_the_package_logs_under_its_own_name_and_is_silent_unless_asked():
 
 
 def test_packages_named_for_a_function_are_called_like_it():
-    from textmsa.evaluate.command import evaluate
-    from textmsa.prepare.command import prepare
-    from textmsa.train.command import train
-
-    for package, function in ((textmsa.prepare, prepare), (textmsa.train, train), (textmsa.evaluate, evaluate)):
-        assert getattr(package, function.__name__) is function
-        with pytest.raises(TypeError, match="missing"):
+    for package in (textmsa.prepare, textmsa.train, textmsa.evaluate):
+        function = getattr(package, package.__name__.rpartition(".")[2])
+        assert function.__doc__
+        with pytest.raises(TypeError, match=rf"{function.__name__}\(\) missing"):
             package()  # type: ignore[operator]
 
 
