@@ -5,6 +5,7 @@ comes from its numpydoc. Nothing heavy is imported until a command is chosen.
 """
 
 import errno
+import logging
 import os
 import re
 import sys
@@ -176,18 +177,27 @@ def _show(text: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python complains once more at its end
 
 
+class _StandardError(logging.Handler):
+    """Writes to what is standard error at that moment: where a line is drawn, what is said stands above it."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """One message, on a line of its own."""
+        try:
+            sys.stderr.write(self.format(record) + "\n")
+        except Exception:
+            self.handleError(record)
+
+
 @contextmanager
 def _logging() -> Iterator[None]:
     """While a command runs, what `textmsa` logs goes to standard error; TEXTMSA_LOG says from which level on."""
-    import logging
-
     from textmsa.errors import UserError
 
     level = os.environ.get(LOG_VARIABLE) or "info"
     if level.lower() not in LOG_LEVELS:
         raise UserError(f"environment variable {LOG_VARIABLE}={level}: give one of {', '.join(LOG_LEVELS)}")
     logger, before = logging.getLogger("textmsa"), logging.getLogger("textmsa").level
-    handler = logging.StreamHandler()
+    handler = _StandardError()
     handler.setFormatter(logging.Formatter("%(message)s"))
     logger.addHandler(handler)
     logger.setLevel(level.upper())

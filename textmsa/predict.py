@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from textmsa.errors import ExtractorError, UnreadableClip, UserError
+from textmsa.inputs.examples import missing_text
 from textmsa.prepare.one_clip import observe_and_explain, with_translation
 from textmsa.prepare.parts import BuiltParts, build_parts
 from textmsa.run import Precision, Run
@@ -77,7 +78,7 @@ class Predictor:
             explanation=explanation,
             gates=dict(zip(MODALITIES, scores.gates_NM[0].tolist(), strict=True)),
             experts=scores.experts_NLE[0].tolist(),
-            missing=observation.missing,
+            missing=self._missing(sample),
             damage=observation.damage,
             seconds={"load": self._loading(), **seconds},
         )
@@ -90,6 +91,16 @@ class Predictor:
             raise UserError(f"{clip}: cannot be read ({error}); give a video or audio file") from error
         except ExtractorError as error:
             raise UserError(f"{clip}: {error}") from error
+
+    def _missing(self, sample: Sample) -> dict[str, str]:
+        """Modality -> why the network has nothing of it: the clip lacks it, or this network does not read it."""
+        model = self.run.members[0].model
+        missing = dict(sample.observation.missing)
+        reason = missing_text(self.run.view([sample], model)[0], model.config)
+        if reason is not None:
+            missing.setdefault("text", reason)
+        unread = [modality for modality in MODALITIES if modality not in model.config.modalities]
+        return missing | dict.fromkeys(unread, "not read by this network")
 
     def _loading(self) -> float:
         """Seconds that building took; they count to the first prediction."""

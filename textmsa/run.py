@@ -26,7 +26,7 @@ from textmsa.inputs.examples import SampleDataset, SampleList, missing_text
 from textmsa.inputs.time_grid import standards_of
 from textmsa.inputs.views import controlled
 from textmsa.runtime.atomic import read_json, write_json
-from textmsa.scoring import Scored, mean_of, score_all
+from textmsa.scoring import Scores, mean_of, score_all
 from textmsa.store.preparation import Preparation
 from textmsa.types import Sample, Samples
 
@@ -174,13 +174,13 @@ class Run:
 
     def score(
         self, samples: Samples | Sequence[Sample], indices: Sequence[int], *, precision: Precision = "fp32"
-    ) -> Scored:
+    ) -> Scores:
         """Score the samples at `indices`; each one's score depends on that sample only."""
         return mean_of(self.score_members(samples, indices, precision=precision))
 
     def score_members(
         self, samples: Samples | Sequence[Sample], indices: Sequence[int], *, precision: Precision = "fp32"
-    ) -> list[Scored]:
+    ) -> list[Scores]:
         """The scores of each seed's network; of one where one was trained."""
         assert self.preparation.statistics is not None
         standards = standards_of(self.preparation.statistics)
@@ -199,7 +199,7 @@ class Run:
         model = self.members[0].model
         return missing_text(self.view(SampleList([sample]), model)[0], model.config)
 
-    def drift(self, samples: Samples | Sequence[Sample], indices: Sequence[int], scored: Scored) -> str:
+    def drift(self, samples: Samples | Sequence[Sample], indices: Sequence[int], scored: Scores) -> str:
         """How far int8 `scored` lies from the scores in fp32, on the first clips, as a line for people."""
         few = list(indices[:DRIFT_CLIPS])
         gap_N = np.abs(scored.score_N[: len(few)] - self.score(samples, few).score_N)

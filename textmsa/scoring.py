@@ -21,7 +21,7 @@ SORT_WINDOW = 1024  # clips that are in memory together, to be sorted by length
 
 
 @dataclass(frozen=True)
-class Scored:
+class Scores:
     """Scores of some clips, with what led to them."""
 
     ids: list[str]
@@ -32,17 +32,17 @@ class Scored:
     """Weight by layer and expert; 0 where not chosen."""
 
 
-def mean_of(members: list[Scored]) -> Scored:
+def mean_of(members: list[Scores]) -> Scores:
     """The mean of several networks' scores, gates and expert weights for the same clips."""
     names = ("score_N", "gates_NM", "experts_NLE")
-    return Scored(members[0].ids, *(np.mean([getattr(scored, name) for scored in members], axis=0) for name in names))
+    return Scores(members[0].ids, *(np.mean([getattr(scored, name) for scored in members], axis=0) for name in names))
 
 
-def score_all(model: "TextMsaModel", collator: Collator, dataset: SampleDataset | Sequence[Example]) -> Scored:
+def score_all(model: "TextMsaModel", collator: Collator, dataset: SampleDataset | Sequence[Example]) -> Scores:
     """Scores of a whole dataset, in its order; clips of like lengths go through the network together."""
     import torch
 
-    parts: list[tuple[list[int], Scored]] = []
+    parts: list[tuple[list[int], Scores]] = []
     with torch.inference_mode():
         for start in range(0, len(dataset), SORT_WINDOW):
             window = {i: dataset[i] for i in range(start, min(start + SORT_WINDOW, len(dataset)))}
@@ -52,13 +52,13 @@ def score_all(model: "TextMsaModel", collator: Collator, dataset: SampleDataset 
                 batch = collator([window[row] for row in rows])
                 output = model(batch.to(model.device))
                 values = (output.score_B, output.gates_BM, output.expert_weights_BNE)
-                parts.append((rows, Scored(list(batch.ids), *(value.double().cpu().numpy() for value in values))))
+                parts.append((rows, Scores(list(batch.ids), *(value.double().cpu().numpy() for value in values))))
     back = np.argsort(np.concatenate([rows for rows, _ in parts]))
     ids = [identity for _, scored in parts for identity in scored.ids]
     arrays = (
         np.concatenate([getattr(s, name) for _, s in parts])[back] for name in ("score_N", "gates_NM", "experts_NLE")
     )
-    return Scored([ids[i] for i in back], *arrays)
+    return Scores([ids[i] for i in back], *arrays)
 
 
 def network_length(example: Example) -> tuple[int, int]:

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from textmsa.errors import UserError
-from textmsa.runtime.atomic import decoded as decoded  # "as": asked for here by others until they ask runtime.atomic
-from textmsa.runtime.atomic import read_bytes as read_bytes
+from textmsa.runtime.atomic import decoded, read_bytes
 
 COLUMNS = {"en": "english", "zh": "chinese"}
 """Language -> the column that holds the descriptions."""

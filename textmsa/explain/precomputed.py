@@ -16,7 +16,6 @@ from textmsa.explain.emer import emer_parts, read_emer_table
 from textmsa.runtime.atomic import decoded, read_bytes
 from textmsa.types import EXPLANATION_PARTS, ID_SEPARATOR, Explanation, Observation
 
-PARTS, SEPARATOR = EXPLANATION_PARTS, ID_SEPARATOR  # names that textmsa.report still asks for here
 KNOWN = {field.name for field in fields(Explanation)}
 Key = tuple[str, ...]
 """(video id, clip id), or the file's name alone."""

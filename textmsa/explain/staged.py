@@ -91,6 +91,11 @@ class StagedExplainer:
         self.measured = MeasuredExplainer(statistics) if statistics is not None else None
         self.concurrency = self.model.concurrency
 
+    @staticmethod
+    def facts(observation: Observation) -> dict[str, float]:
+        """What is measured of one clip, by which `fit` finds its statistics."""
+        return MeasuredExplainer.facts(observation)
+
     @classmethod
     def fit(cls, observations: Iterable[Observation]) -> dict[str, Any]:
         """The measured explainer's statistics, by which facts are graded."""

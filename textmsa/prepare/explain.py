@@ -96,7 +96,7 @@ def explain(
 
     Examples
     --------
-    textmsa explain clip.mp4 --text "I loved it."
+    textmsa explain clip.mp4 --text "I loved it." --like store
     textmsa explain my_clips --out explanations.jsonl
     textmsa explain my_clips --out explanations.jsonl --explainer chat_endpoint --explainer-options.model MODEL
     """

@@ -12,7 +12,7 @@ from textmsa.evaluate.labelled import labelled_clips
 from textmsa.evaluate.paired import Floats
 from textmsa.report.html_page import frames, picture, write_page
 from textmsa.run import HISTORY, Run
-from textmsa.scoring import Scored
+from textmsa.scoring import Scores
 from textmsa.store.reading import Store
 from textmsa.types import MODALITIES, Sample
 
@@ -114,7 +114,7 @@ def _learning_curve(histories: list[list[dict[str, float]]]) -> "Figure":
     return figure
 
 
-def _scatter(scored: Scored, true_N: Floats, score_range: tuple[float, float]) -> "Figure":
+def _scatter(scored: Scores, true_N: Floats, score_range: tuple[float, float]) -> "Figure":
     figure, axes = _axes(1)
     axes[0].plot(score_range, score_range, color="#bbb", lw=1)
     axes[0].scatter(true_N, scored.score_N, s=14, alpha=0.6)
@@ -122,7 +122,7 @@ def _scatter(scored: Scored, true_N: Floats, score_range: tuple[float, float]) -
     return figure
 
 
-def _gates_and_experts(scored: Scored) -> "Figure":
+def _gates_and_experts(scored: Scores) -> "Figure":
     figure, axes = _axes(2)
     axes[0].boxplot([scored.gates_NM[:, i] for i in range(3)], tick_labels=list(MODALITIES))
     axes[0].set(title="weight in the fusion", ylim=(0, 1))
@@ -142,13 +142,13 @@ def _axes(count: int) -> "tuple[Figure, list[Axes]]":
     return figure, [figure.add_subplot(1, count, i + 1) for i in range(count)]
 
 
-def _chosen(scored: Scored, true_N: Floats) -> list[int]:
+def _chosen(scored: Scores, true_N: Floats) -> list[int]:
     """The highest and the lowest score, and the largest error."""
     picks = [int(scored.score_N.argmax()), int(scored.score_N.argmin()), int(np.abs(scored.score_N - true_N).argmax())]
     return list(dict.fromkeys(picks))
 
 
-def _clip(sample: Sample, scored: Scored, index: int) -> str:
+def _clip(sample: Sample, scored: Scores, index: int) -> str:
     explanation = sample.explanation
     gates = ", ".join(f"{n} {scored.gates_NM[index, i]:.2f}" for i, n in enumerate(MODALITIES))
     rows = [

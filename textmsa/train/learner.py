@@ -18,7 +18,7 @@ from textmsa.inputs.views import controlled, drop_modalities
 from textmsa.model import TextMsaConfig, TextMsaModel
 from textmsa.model.text_encoder import load_encoder
 from textmsa.run import MODEL
-from textmsa.scoring import Scored, score_all
+from textmsa.scoring import Scores, score_all
 from textmsa.store.reading import Store
 from textmsa.train.text_encoder import freeze_encoder, merge_lora
 
@@ -71,7 +71,7 @@ class Learner:
         }
         return Learner(recipe, store, model, collator, splits, metrics.family_of(store.manifest.score_range))
 
-    def validate(self) -> tuple[Scored, dict[str, float]]:
+    def validate(self) -> tuple[Scores, dict[str, float]]:
         """Scores and metrics of the validation split."""
         self.model.train(False)
         scored = score_all(self.model, self.collator, self.splits["valid"])
