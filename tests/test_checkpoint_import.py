@@ -126,7 +126,7 @@ def test_the_command_writes_an_ordinary_model_folder(folder, tmp_path, arrays, m
     again = TextMsaModel.from_pretrained(out)
     np.testing.assert_allclose(again.score(**arrays), model.score(**arrays), rtol=0, atol=1e-6)
     assert done.text().startswith(f"{out}: ")
-    with pytest.raises(UserError, match="not an empty folder"):
+    with pytest.raises(UserError, match="new or empty folder"):
         import_checkpoint_command(folder / "checkpoint.pth", encoder=encoder_of(folder, tmp_path), out=out)
 
 
