@@ -163,7 +163,7 @@ def test_every_argument_of_every_command_is_described(name):
 
 def test_the_help_names_a_seams_parts_and_both_runs():
     prepare = " ".join(help_page(function_of("prepare"), prog="p").split())
-    assert 'librosa, opensmile, or "module:Class". Default: librosa.' in prepare
+    assert 'librosa, opensmile, or "module:Class"; librosa, or with --like what was used there.' in prepare
     train = " ".join(help_page(function_of("train"), prog="p").split())
     assert 'Temporal alignment: gated_conv, none, cross_attention, mamba, or "module:Class".' in train
     assert help_page(function_of("compare"), prog="p").count("Run folders after textmsa evaluate") == 2

@@ -6,10 +6,10 @@ from functools import cache
 import numpy as np
 import pytest
 from media_fixtures import CONTENTS, RECORDINGS, real_clip
-from textmsa.explain.facts import measure
 
 from textmsa.errors import MissingModality
 from textmsa.explain.measured import MeasuredExplainer
+from textmsa.explain.measured.facts import measure
 from textmsa.features.audio_librosa import LibrosaAudio
 from textmsa.features.video_mediapipe import MediapipeVideo
 from textmsa.media import read_media

@@ -12,7 +12,6 @@ from pathlib import Path
 import numpy as np
 
 from textmsa.errors import ExtractorError, UnreadableClip, UserError
-from textmsa.inputs.examples import missing_text
 from textmsa.prepare.one_clip import observe_and_explain, with_translation
 from textmsa.prepare.parts import BuiltParts, build_parts
 from textmsa.run import Precision, Run
@@ -96,7 +95,7 @@ class Predictor:
         """Modality -> why the network has nothing of it: the clip lacks it, or this network does not read it."""
         model = self.run.members[0].model
         missing = dict(sample.observation.missing)
-        reason = missing_text(self.run.view([sample], model)[0], model.config)
+        reason = self.run.missing_text(sample)
         if reason is not None:
             missing.setdefault("text", reason)
         unread = [modality for modality in MODALITIES if modality not in model.config.modalities]

@@ -24,7 +24,7 @@ from textmsa.errors import UserError
 from textmsa.inputs.collator import Collator
 from textmsa.inputs.examples import SampleDataset, SampleList, missing_text
 from textmsa.inputs.time_grid import standards_of
-from textmsa.inputs.views import controlled
+from textmsa.inputs.views import view_of
 from textmsa.runtime.atomic import read_json, write_json
 from textmsa.scoring import Scores, mean_of, score_all
 from textmsa.store.preparation import Preparation
@@ -192,7 +192,7 @@ class Run:
 
     def view(self, samples: Samples, model: "TextMsaModel") -> Samples:
         """The samples as the network was trained to read them."""
-        return controlled(samples, model.config, self.preparation)
+        return view_of(samples, model.config, self.preparation)
 
     def missing_text(self, sample: Sample) -> str | None:
         """Why the network reads no text of a sample, although it may have a transcript; None where it reads one."""

@@ -24,17 +24,17 @@ if TYPE_CHECKING:
     from textmsa.model import TextMsaConfig
 
 
-def controlled(samples: Samples, inputs: "InputConfig | TextMsaConfig", preparation: Preparation) -> Samples:
+def view_of(samples: Samples, inputs: "InputConfig | TextMsaConfig", preparation: Preparation) -> Samples:
     """The samples as `inputs.explanations` and `inputs.video_order` want them.
 
     Raises UserError where these samples cannot be had so.
     """
     if inputs.explanations == "matched" and inputs.video_order == "time":
         return samples
-    return ControlledSamples(samples, inputs, preparation)
+    return SamplesView(samples, inputs, preparation)
 
 
-class ControlledSamples:
+class SamplesView:
     """A store's samples with other explanations, or with the video's steps in another order."""
 
     def __init__(self, samples: Samples, inputs: "InputConfig | TextMsaConfig", preparation: Preparation) -> None:

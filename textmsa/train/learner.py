@@ -14,7 +14,7 @@ from textmsa.errors import UserError
 from textmsa.inputs.collator import Collator
 from textmsa.inputs.examples import SampleDataset, have_text, texts_of
 from textmsa.inputs.time_grid import standards_of
-from textmsa.inputs.views import controlled, drop_modalities
+from textmsa.inputs.views import drop_modalities, view_of
 from textmsa.model import TextMsaConfig, TextMsaModel
 from textmsa.model.text_encoder import load_encoder
 from textmsa.run import MODEL
@@ -61,7 +61,7 @@ class Learner:
 
         set_seed(recipe.training.seed)
         model, collator = build_model(recipe, store)
-        view = controlled(store, recipe.inputs, store.preparation)
+        view = view_of(store, recipe.inputs, store.preparation)
         freeze_encoder(model, collator, recipe.training, texts_of(view, model.config), store.path / ENCODED)
         rate, standards = recipe.training.modality_dropout, standards_of(store.statistics)
         thin = {"train": partial(drop_modalities, rate=rate)} if rate > 0 else {}
@@ -122,7 +122,7 @@ def check_data(recipe: Recipe, store: Store) -> None:
     inputs = recipe.inputs
     if "text" not in inputs.modalities:
         return
-    having = have_text(controlled(store, inputs, store.preparation), inputs)
+    having = have_text(view_of(store, inputs, store.preparation), inputs)
     training = store.labelled("train")
     count = sum(having[index] for index in training)
     if not count and inputs.text_input in NEEDED_TEXTS and inputs.pieces == "tokenize":

@@ -1,7 +1,7 @@
 """Words for measured sizes: seven grades each, so that a text encoder can read a size off the wording.
 
 Every sentence is bounded: voice and face at most 50 word pieces of BERT's uncased vocabulary each, the summary 30
-(tests/test_measured.py tries the longest of all).
+(tests/explain/test_measured.py tries the longest of all).
 """
 
 from zlib import crc32

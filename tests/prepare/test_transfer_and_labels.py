@@ -22,7 +22,7 @@ PARTS = {"audio": "outside_parts:Loudness", "video": "outside_parts:Brightness",
 
 @pytest.fixture(autouse=True)
 def _outsiders_can_be_found(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
 
 
 @pytest.fixture(scope="module")
@@ -38,7 +38,7 @@ def store(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store of them that no test changes."""
     folder = tmp_path_factory.mktemp("made") / "store"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("PYTHONPATH", str(Path(__file__).parent))
+        patch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
         run(corpus, folder)
     return folder
 

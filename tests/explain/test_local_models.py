@@ -23,7 +23,7 @@ from textmsa.explain.language_models.videollama3 import VideoLlama3
 from textmsa.explain.staged import VideoLlama3Explainer
 from textmsa.types import FeatureSequence, Observation
 
-GOLDEN = np.load(Path(__file__).parent / "golden" / "processors.npz")
+GOLDEN = np.load(Path(__file__).parents[1] / "golden" / "processors.npz")
 KEPT = 61  # every so many of the patches lie in the golden file, and a hash of all
 VECTORS = torch.backends.cpu.get_cpu_capability() in ("AVX2", "AVX512")
 """Whether pixels are resized in whole numbers here, as where the golden file was made."""

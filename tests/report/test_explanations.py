@@ -16,7 +16,7 @@ from textmsa.prepare.explain import explain
 from textmsa.report.explanations import ExplainedClip, count_words, explain_report, kind
 from textmsa.types import Explanation
 
-TESTS = Path(__file__).parent
+TESTS = Path(__file__).parents[1]
 PARTS: dict[str, Any] = {"audio": "outside_parts:Loudness", "video": "outside_parts:Brightness"}
 MARKUP = "<script>alert('!')</script>"
 

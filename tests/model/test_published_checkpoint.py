@@ -1,6 +1,6 @@
 """Published checkpoints become model folders, or are refused by name; parity with the authors' own outputs.
 
-The outputs lie in `../shared/reference`; what holds without them is in tests/test_plain_network.py.
+The outputs lie in `../shared/reference`; what holds without them is in tests/model/test_plain_network.py.
 """
 
 import json

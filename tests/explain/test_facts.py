@@ -90,7 +90,7 @@ def test_a_face_in_single_frames_only_has_no_apex(rate: float) -> None:
 
 
 def test_such_a_corpus_is_prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
     write_corpus(tmp_path / "corpus", 5)
     parts: dict[str, Any] = {"audio": "outside_parts:Loudness", "video": "rare_faces:RareFace"}
     done = prepare(tmp_path / "corpus", out=tmp_path / "store", **parts)

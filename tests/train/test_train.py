@@ -147,7 +147,7 @@ def test_a_killed_training_goes_on_and_ends_as_if_it_had_not_been_killed(store, 
         f"data=Path({str(store.path)!r}), out=Path(sys.argv[1]), device='cpu')"
     )
     out = tmp_path / "killed"
-    here = Path(__file__).parent
+    here = Path(__file__).parents[1]
     paths = os.pathsep.join([str(here), str(here.parent)])
     process = subprocess.Popen([sys.executable, "-c", code, str(out)], env=os.environ | {"PYTHONPATH": paths})
     deadline = time.monotonic() + 120

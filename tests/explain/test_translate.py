@@ -17,7 +17,7 @@ from textmsa.prepare.explain import explain
 from textmsa.store.reading import Store
 from textmsa.train.command import train
 
-TESTS = Path(__file__).parent
+TESTS = Path(__file__).parents[1]
 PARTS: dict[str, Any] = {"audio": "outside_parts:Loudness", "video": "outside_parts:Brightness", "workers": 1}
 
 

@@ -9,13 +9,13 @@ import pytest
 import torch
 from plain_network import Ints, PlainNetwork
 from published_checkpoints import Sizes, encoder_config, hidden_states, random_inputs, random_state, write_checkpoint
-from textmsa.batch import Batch, Steps, Tokens
-from textmsa.checkpoint_import import our_name
 from torch import Tensor
 from transformers import BertConfig
 
 import textmsa
 from textmsa.model import TextMsaModel
+from textmsa.model.batch import Batch, Steps, Tokens
+from textmsa.model.published_checkpoint import our_name
 
 TEXTS = ("text", "audio_explanation", "video_explanation")
 CONFIGURATIONS = {

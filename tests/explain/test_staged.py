@@ -22,7 +22,7 @@ from textmsa.explain.staged import ChatEndpointExplainer
 from textmsa.prepare.explain import explain
 from textmsa.types import Explanation, FeatureSequence, Observation
 
-TESTS = Path(__file__).parent
+TESTS = Path(__file__).parents[1]
 PARTS: dict[str, Any] = {"audio": "outside_parts:Loudness", "video": "outside_parts:Brightness"}
 
 

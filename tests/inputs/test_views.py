@@ -16,7 +16,7 @@ from textmsa.config import InputConfig
 from textmsa.errors import UserError
 from textmsa.evaluate.robustness import parse_rates
 from textmsa.inputs.examples import Example, SampleList, texts_of
-from textmsa.inputs.views import choose_missing, controlled, drop_modalities, partners
+from textmsa.inputs.views import choose_missing, drop_modalities, partners, view_of
 from textmsa.run import Run
 from textmsa.store.preparation import Preparation
 from textmsa.store.reading import Store
@@ -35,7 +35,7 @@ def encoder(tmp_path_factory) -> Path:
 
 
 def view(store: Store, **inputs):
-    return controlled(store, InputConfig(**inputs), Preparation.load(store.path))
+    return view_of(store, InputConfig(**inputs), Preparation.load(store.path))
 
 
 def test_without_controls_the_store_itself_is_read(store):
@@ -91,8 +91,8 @@ def test_a_view_has_all_that_a_store_has(store):
 def test_a_run_on_shuffled_explanations_refuses_single_clips(store):
     alone = SampleList([store[0]])
     with pytest.raises(UserError, match="evaluation on a store, not for clips"):
-        controlled(alone, InputConfig(explanations="shuffled"), store.preparation)
-    assert controlled(alone, InputConfig(explanations="none"), store.preparation)[0].explanation.summary is None
+        view_of(alone, InputConfig(explanations="shuffled"), store.preparation)
+    assert view_of(alone, InputConfig(explanations="none"), store.preparation)[0].explanation.summary is None
 
 
 @pytest.mark.parametrize("which", ["none", "transcript", "visual", "audio", "shuffled", "timeless"])
@@ -104,7 +104,7 @@ def test_given_word_pieces_and_other_explanations_are_refused(store, encoder, tm
 
 def test_texts_to_encode_are_those_of_the_view(store):
     recipe_none = InputConfig(explanations="none")
-    found = texts_of(controlled(store, recipe_none, Preparation.load(store.path)), recipe_none)
+    found = texts_of(view_of(store, recipe_none, Preparation.load(store.path)), recipe_none)
     assert set(found) == {clip.transcript for clip in store.clips()}
 
 

@@ -20,7 +20,7 @@ PARTS = {
     "video": "outside_parts:Brightness",
     "explainer": "outside_parts:Comparing",
 }
-TESTS = Path(__file__).parent
+TESTS = Path(__file__).parents[1]
 
 
 @pytest.fixture(autouse=True)

@@ -25,7 +25,7 @@ PARTS: dict[str, Any] = {"audio": "outside_parts:Loudness", "video": "outside_pa
 @pytest.fixture(autouse=True)
 def own_cache(monkeypatch, tmp_path):
     monkeypatch.setenv("TEXTMSA_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent))
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
 
 
 def test_explanations_are_read_back(tmp_path):
