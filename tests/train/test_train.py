@@ -147,14 +147,17 @@ def test_a_killed_training_goes_on_and_ends_as_if_it_had_not_been_killed(store, 
         f"data=Path({str(store.path)!r}), out=Path(sys.argv[1]), device='cpu')"
     )
     out = tmp_path / "killed"
-    here = Path(__file__).parents[1]
-    paths = os.pathsep.join([str(here), str(here.parent)])
+    paths = os.pathsep.join(
+        str(folder) for folder in Path(__file__).parents[:3]
+    )  # this file, its fixtures, the package
     process = subprocess.Popen([sys.executable, "-c", code, str(out)], env=os.environ | {"PYTHONPATH": paths})
     deadline = time.monotonic() + 120
     while not list((out / CHECKPOINTS).glob("checkpoint-*/trainer_state.json")) and time.monotonic() < deadline:
+        assert process.poll() is None, "it ended before it was killed"
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.wait()
+    assert list((out / CHECKPOINTS).glob("checkpoint-*/trainer_state.json"))
     assert not (out / "run.json").exists()
     info = train(recipe, data=store.path, out=out, device="cpu").info
     assert (info.epochs, info.best_epoch) == (whole.epochs, whole.best_epoch)
