@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from small_corpora import write_corpus
 
 from textmsa import cli, seams
 from textmsa.arguments import help_page, parse
@@ -238,3 +239,16 @@ def test_seams_accept_outsiders_and_name_the_choices():
         seams.load(seams.EXPLAINERS, "mesured", what="explainer")
     with pytest.raises(UserError, match="no module"):
         seams.load(seams.EXPLAINERS, "nowhere_at_all:X", what="explainer")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("json:dumps", "audio extractor 'json:dumps': 'dumps' is a function; give 'module:Class'"),
+        ("json:JSONDecoder", "audio extractor 'json:JSONDecoder': its class has no 'version'"),
+    ],
+)
+def test_a_part_that_is_none_is_one_line(tmp_path, capsys, name, message):
+    write_corpus(tmp_path / "c", 5)
+    assert main(["prepare", str(tmp_path / "c"), "--out", str(tmp_path / "s"), "--audio", name]) == 2
+    assert message in capsys.readouterr().err

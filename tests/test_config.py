@@ -1,5 +1,6 @@
 """Recipes: what a file may hold, and the one line that tells what it may not."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -96,3 +97,32 @@ def test_importing_recipes_is_light():
     code = "import sys, textmsa.config; print(*sys.modules)"
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert not {"numpy", "torch", "yaml", "docstring_parser", "argparse"} & set(shown.split())
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "message"),
+    [
+        *((f"model.{name}", 0, "at least 1") for name in ("hidden_size", "head_size", "mlp_size", "fusion_size")),
+        *((f"model.{name}", 0, "at least 1") for name in ("conv_size", "num_stream_layers", "num_layers", "num_heads")),
+        *((f"model.{name}", -1, "at least 0") for name in ("position_std",)),
+        ("model.max_text_length", 2, "at least 3"),
+        ("model.dropout", 2.0, "from 0 to below 1"),
+        ("model.fusion_dropout", -0.1, "from 0 to below 1"),
+        ("model.capacity_factor", 0.0, "above 0"),
+        ("training.patience", 0, "at least 1"),
+        ("training.encoder_learning_rate", 0.0, "above 0"),
+        ("training.max_grad_norm", 0.0, "above 0"),
+        ("training.warmup_fraction", 1.5, "from 0 to below 1"),
+    ],
+)
+def test_a_number_that_no_network_can_have_names_its_key(key, value, message):
+    part, _, name = key.partition(".")
+    recipe = Recipe()
+    setattr(getattr(recipe, part), name, value)
+    with pytest.raises(UserError, match=rf"^{re.escape(key)} .*{message}$"):
+        check_recipe(recipe)
+
+
+def test_every_packaged_recipe_can_be():
+    for name in packaged_recipes():
+        check_recipe(load_recipe(name))

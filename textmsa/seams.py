@@ -51,13 +51,24 @@ def load(table: dict[str, str], name: str, *, what: str) -> Any:
     if not attribute:
         raise UserError(f"unknown {what} {name!r}: choose one of {', '.join(table)}, or give 'module:Class'")
     try:
-        return getattr(import_module(module), attribute)
+        part = getattr(import_module(module), attribute)
     except ModuleNotFoundError as error:
         if error.name and not module.startswith(error.name):
             raise UserError(f"{what} {name!r} needs the package {error.name!r}: pip install it") from error
         raise UserError(f"{what} {name!r}: there is no module {module!r}") from error
     except AttributeError as error:
         raise UserError(f"{what} {name!r}: {module!r} has no {attribute!r}") from error
+    if not isinstance(part, type):
+        raise UserError(f"{what} {name!r}: {attribute!r} is a {type(part).__name__}; give 'module:Class'")
+    return part
+
+
+def required(class_: type[Any], attribute: str, name: str, *, what: str) -> Any:
+    """An attribute that a part's class must have; UserError, naming the part, where it lacks."""
+    try:
+        return getattr(class_, attribute)
+    except AttributeError:
+        raise UserError(f"{what} {name!r}: its class has no {attribute!r}, which every {what} needs") from None
 
 
 def split_options(

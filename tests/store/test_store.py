@@ -1,5 +1,6 @@
 import json
 import pickle
+import shutil
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from benchmarks.generated_store import generate_store
 from textmsa.errors import UserError
 from textmsa.features.statistics import ModalityStatistics, Statistics, modality_statistics
 from textmsa.store.manifest import Manifest
@@ -303,3 +305,15 @@ def test_reading_is_quick(tmp_path: Path) -> None:
     for index in range(300):
         store[index]
     assert (time.perf_counter() - started) / 300 < 1e-3  # 0.1 ms on an idle core
+
+
+@pytest.mark.parametrize("kept", [0.0, 0.5, 0.9])
+def test_damaged_data_are_one_line(tmp_path, kept):
+    folder = tmp_path / "store"
+    shutil.copytree(generate_store(tmp_path / "whole", clips=20).path, folder)
+    data = folder / "data-0001" / "clips.arrow"
+    content = data.read_bytes()
+    data.write_bytes(content[: int(kept * len(content))])
+    with pytest.raises(UserError, match=r"clips\.arrow: damaged .*make it again") as error:
+        Store.open(folder)
+    assert "\n" not in str(error.value)

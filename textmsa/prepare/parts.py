@@ -32,7 +32,7 @@ def installed_preparation(*, audio: str, video: str, explainer: str, options: di
     return Preparation(
         audio=_installed_features(seams.AUDIO_EXTRACTORS, audio, "audio extractor"),
         video=_installed_features(seams.VIDEO_EXTRACTORS, video, "video extractor"),
-        explainer=ExplainerSpec(explainer, str(class_.version), options),
+        explainer=ExplainerSpec(explainer, _version_of(class_, explainer), options),
     )
 
 
@@ -118,9 +118,14 @@ def with_explainer(preparation: Preparation, explainer: str, options: dict[str, 
     if explainer == preparation.explainer.explainer:
         return replace(preparation, explainer=replace(preparation.explainer, options=options))
     class_ = seams.load(seams.EXPLAINERS, explainer, what="explainer")
-    return replace(preparation, explainer=ExplainerSpec(explainer, str(class_.version), options))
+    return replace(preparation, explainer=ExplainerSpec(explainer, _version_of(class_, explainer), options))
+
+
+def _version_of(class_: type[Any], explainer: str) -> str:
+    return str(seams.required(class_, "version", explainer, what="explainer"))
 
 
 def _installed_features(table: dict[str, str], name: str, what: str) -> FeatureSpec:
     class_ = seams.load(table, name, what=what)
-    return FeatureSpec(name, str(class_.version), tuple(class_.names))
+    version, names = (seams.required(class_, attribute, name, what=what) for attribute in ("version", "names"))
+    return FeatureSpec(name, str(version), tuple(names))

@@ -5,6 +5,7 @@ Nothing heavy is imported here: a worker must limit its threads before numpy and
 
 import os
 import signal
+import sys
 import threading
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -12,6 +13,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from multiprocessing import connection, get_context, parent_process
+from types import ModuleType
 from typing import Generic, TypeVar
 
 from textmsa.errors import UserError, WorkerDied
@@ -58,7 +60,8 @@ class Crew(Generic[Task, Result]):
             while waiting and len(in_hand) < self.workers:
                 task = waiting.popleft()
                 try:
-                    in_hand[pool.submit(self.work, task)] = task
+                    with _main_hidden(unless=self.work.__module__ == "__main__"):
+                        in_hand[pool.submit(self.work, task)] = task
                 except BrokenProcessPool:
                     waiting.appendleft(task)
                     raise
@@ -68,7 +71,7 @@ class Crew(Generic[Task, Result]):
 
     def _alone(self, task: Task) -> Result | WorkerDied:
         try:
-            with _pool(1) as pool:
+            with _pool(1) as pool, _main_hidden(unless=self.work.__module__ == "__main__"):
                 return pool.submit(self.work, task).result()
         except BrokenProcessPool:
             return WorkerDied("the worker process died, twice: crashed in native code or out of memory")
@@ -77,11 +80,11 @@ class Crew(Generic[Task, Result]):
         if self.proven:
             return
         try:
-            with _pool(1) as pool:
+            with _pool(1) as pool, _main_hidden(unless=self.work.__module__ == "__main__"):
                 self.proven = pool.submit(os.getpid).result() > 0
         except BrokenProcessPool as error:
             raise UserError(
-                "worker processes cannot start: a script that calls this must do so under if __name__ == '__main__'"
+                "worker processes cannot start: see what they said on standard error, or give fewer workers"
             ) from error
 
 
@@ -100,6 +103,21 @@ def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+@contextmanager
+def _main_hidden(*, unless: bool) -> Iterator[None]:
+    """Start processes that do not run the user's script again, as spawned ones do: they need nothing of it.
+
+    A script could otherwise not prepare anything but under `if __name__ == "__main__"`.
+    """
+    main = sys.modules["__main__"]
+    if not unless:
+        sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def _start_worker() -> None:

@@ -14,8 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from textmsa.errors import UserError
+from textmsa.errors import UserError, first_line
 from textmsa.features.statistics import Statistics
+from textmsa.runtime.atomic import REMEDY
 from textmsa.store.manifest import DATA_FILE, MANIFEST, Manifest
 from textmsa.store.preparation import PREPARATION, STATISTICS, Preparation
 from textmsa.store.rows import CLIP_LABELS, CLIP_TEXTS, PIECES, StoredClip
@@ -36,11 +37,15 @@ class Store:
         self.path = path
         self.manifest = manifest
         self.statistics = statistics
-        with (path / manifest.data / DATA_FILE).open("rb") as stream:
-            self._map = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
-        mapped = pa.py_buffer(self._map)
-        self._address: int = mapped.address
-        table = pa.ipc.open_stream(mapped).read_all()
+        data = path / manifest.data / DATA_FILE
+        try:
+            with data.open("rb") as stream:
+                self._map = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+            mapped = pa.py_buffer(self._map)
+            self._address: int = mapped.address
+            table = pa.ipc.open_stream(mapped).read_all()
+        except (pa.ArrowException, OSError, ValueError) as error:  # ValueError: an empty file cannot be mapped
+            raise UserError(f"{data}: damaged ({first_line(error)}); {REMEDY}") from error
         starts = np.cumsum([0, *(len(chunk) for chunk in table.column("id").chunks)])
         self._starts: list[int] = starts.tolist()
         self._chunks = {name: table.column(name).chunks for name in table.column_names}
