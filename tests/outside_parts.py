@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from textmsa.errors import MissingModality
+from textmsa.errors import MissingModality, UserError
 from textmsa.types import Explanation, FeatureSequence, Observation
 
 
@@ -174,6 +174,14 @@ class Unfit(Comparing):
             if observation.path.stem == "1":
                 raise ValueError
         return {}
+
+
+class Choosy(Comparing):
+    """Takes no corpus of more than five clips."""
+
+    def check_clips(self, paths):
+        if len(paths) > 5:
+            raise UserError(f"{len(paths)} clips are too many")
 
 
 class Silent(Brightness):

@@ -1,7 +1,10 @@
 """The command line: what is printed where, and with which exit code."""
 
+import ast
 import errno
+import inspect
 import logging
+import re
 import runpy
 import shlex
 import subprocess
@@ -75,6 +78,37 @@ def commands(monkeypatch):
     for function in (say, nothing, log, fail, make_folder):
         name = function.__name__.replace("_", "-")
         monkeypatch.setitem(COMMANDS, name, Command(f"{__name__}:{function.__name__}", ""))
+
+
+SERVING_MANY = ("explain", "features", "runtime", "store", "media.py", "corpora.py", "seams.py")
+"""What more than one command goes through, by its place in the package."""
+
+
+def messages_for_users() -> list[tuple[Path, str]]:
+    """(file, the constant text) of every UserError that is raised where many commands pass."""
+    roots = [ROOT / "textmsa" / place for place in SERVING_MANY]
+    files = [file for root in roots for file in (root.rglob("*.py") if root.is_dir() else [root])]
+    return [
+        (
+            file,
+            "".join(
+                part.value for part in ast.walk(node) if isinstance(part, ast.Constant) and isinstance(part.value, str)
+            ),
+        )
+        for file in files
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and ast.unparse(node.func) == "UserError"
+    ]
+
+
+def test_messages_that_many_commands_can_give_name_an_option_with_its_command_only():
+    messages = messages_for_users()
+    assert len(messages) > 50
+    for file, message in messages:
+        for option in re.findall(r"(?<![\w-])--([a-z][a-z-]+)", message):
+            command = re.search(r"textmsa ([a-z-]+)", message)
+            assert command, f"{file}: --{option}: of which command? {message}"
+            assert option.replace("-", "_") in inspect.signature(function_of(command[1])).parameters, message
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -30,10 +30,21 @@ def public_functions(module: ast.Module) -> Iterator[Function]:
 
 
 def bare_any(annotation: ast.expr | None) -> bool:
-    """Whether an annotation is `Any`, or `Any | ...`; within `dict[str, Any]` it is a JSON document's."""
+    """Whether an annotation says `Any`: alone, in a union, or of what a container or type holds.
+
+    Within `dict[str, Any]` it is a JSON document's, and within `Callable[...]` whoever calls it knows better.
+    """
+    if isinstance(annotation, ast.Constant) and isinstance(annotation.value, str):
+        return bare_any(ast.parse(annotation.value, mode="eval").body)
     if isinstance(annotation, ast.BinOp):
         return bare_any(annotation.left) or bare_any(annotation.right)
-    return isinstance(annotation, ast.Name) and annotation.id == "Any"
+    if isinstance(annotation, ast.Tuple):
+        return any(map(bare_any, annotation.elts))
+    if isinstance(annotation, ast.Subscript):
+        return ast.unparse(annotation) != "dict[str, Any]" and (
+            ast.unparse(annotation.value).rpartition(".")[2] != "Callable" and bare_any(annotation.slice)
+        )
+    return ast.unparse(annotation).rpartition(".")[2] == "Any" if annotation is not None else False
 
 
 def untyped_borders(path: Path) -> list[str]:
@@ -44,6 +55,22 @@ def untyped_borders(path: Path) -> list[str]:
         names += ["return"] if bare_any(function.returns) else []
         found += [f"{path.relative_to(ROOT)}:{function.lineno} {function.name}: {name}" for name in names]
     return found
+
+
+def test_any_is_seen_wherever_it_hides():
+    hidden = (
+        "Any",
+        "Any | None",
+        "type[Any]",
+        "list[Any]",
+        "tuple[int, Any]",
+        "dict[int, Any]",
+        "'list[Any]'",
+        "t.Any",
+    )
+    open_to_all = ("dict[str, Any]", "list[dict[str, Any]]", "Callable[..., Any]", "str | None", "Anything")
+    assert all(bare_any(ast.parse(annotation, mode="eval").body) for annotation in hidden)
+    assert not any(bare_any(ast.parse(annotation, mode="eval").body) for annotation in open_to_all)
 
 
 def test_no_file_is_longer_than_it_can_be_read():

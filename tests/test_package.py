@@ -14,7 +14,6 @@ import textmsa
 from textmsa import errors
 
 ROOT = Path(__file__).parents[1]
-SET_BY_US = {"TENSORBOARD_LOGGING_DIR"}
 
 
 def python_blocks(page: Path) -> list[str]:

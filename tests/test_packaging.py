@@ -25,7 +25,19 @@ NOT_IMPORTED = {
     "tensorboard": "the Trainer's log",
     "rich": "the progress line",
 }
-HEAVY = ("torch", "transformers", "numpy", "datasets", "jsonargparse", "av", "librosa", "mediapipe")
+HEAVY = (
+    "torch",
+    "transformers",
+    "numpy",
+    "datasets",
+    "pyarrow",
+    "scipy",
+    "sklearn",
+    "yaml",
+    "av",
+    "librosa",
+    "mediapipe",
+)
 
 
 def names_of(requirements: list[str]) -> set[str]:

@@ -45,11 +45,6 @@ class Corpus:
     score_range_source: str
     """Where the range comes from, for the manifest: "corpus.json", "given", "labels" or "no labels"."""
 
-    @property
-    def unlabelled(self) -> int:
-        """Clips without a label."""
-        return sum(clip.label is None for clip in self.clips)
-
 
 class CorpusReader(Protocol):
     """What stands behind the seam `CORPORA`: it is built without arguments."""

@@ -106,6 +106,34 @@ def test_one_explanation_by_name_alone_is_not_told_of_two_clips(tmp_path):
     assert "\n" not in str(error.value)
 
 
+@pytest.fixture
+def two_videos(tmp_path, monkeypatch) -> Path:
+    """A corpus whose two videos each have a clip 0 to 4; what outside parts do to it is noted in calls.txt."""
+    (tmp_path / "calls.txt").touch()
+    monkeypatch.setenv("OUTSIDE_LOG", str(tmp_path / "calls.txt"))
+    write_corpus(tmp_path / "corpus", 10)
+    return tmp_path / "corpus"
+
+
+def test_a_file_that_fits_two_clips_is_refused_before_anything_is_measured(two_videos, tmp_path):
+    write_bare(tmp_path / "e.jsonl", "1")
+    with pytest.raises(UserError, match=r"explanation of '1' fits two clips, 000/1.mp4 and 001/1.mp4"):
+        prepare(two_videos, out=tmp_path / "s", explainer="precomputed", explanations=tmp_path / "e.jsonl", **PARTS)
+    assert (tmp_path / "calls.txt").read_text() == ""
+
+
+def test_an_explainer_of_statistics_looks_at_all_clips_before_it_explains_one(two_videos, tmp_path):
+    with pytest.raises(UserError, match="10 clips are too many"):
+        prepare(two_videos, out=tmp_path / "s", explainer="outside_parts:Choosy", **PARTS)
+    assert "explain" not in (tmp_path / "calls.txt").read_text()
+
+
+def test_a_file_that_has_changed_says_what_can_be_done_in_every_command(tmp_path):
+    write_bare(tmp_path / "e.jsonl", "1")
+    with pytest.raises(UserError, match=r"restore the file, or prepare \(and train\) again in another folder"):
+        PrecomputedExplainer(str(tmp_path / "e.jsonl"), sha256="0" * 64)
+
+
 def test_what_an_explainer_may_have_besides(tmp_path):
     plain = write_bare(tmp_path / "e.jsonl", "1")
     assert concurrency_of(plain) == 1

@@ -115,11 +115,19 @@ def test_pictures_are_described_although_no_face_was_found_in_them_and_sound_alo
     gone = replace(faceless, path=tmp_path / "gone.mp4")
     with ChatServer() as server:
         explainer = ChatEndpointExplainer(None, **options(server))
-        seen = [explainer.explain(each).video is not None for each in (faceless, sound, gone)]
-        score, made = explainer.score(faceless, (-3, 3))
-    assert seen == [True, False, False]
+        explanations = [explainer.explain(each) for each in (faceless, sound, gone)]
+        score, about = explainer.score(faceless, (-3, 3))
+        asked_before = len(server.requests)
+        of_gone, about_gone = explainer.score(gone, (-3, 3))
+        assert len(server.requests) == asked_before, "a score without the pictures would be another's"
+    assert [explanation.video is not None for explanation in explanations] == [True, False, False]
+    assert ["failed" in explanation.provenance for explanation in explanations] == [False, False, True]
+    failed = explanations[2].provenance["failed"]
+    assert failed.startswith("video: the clip cannot be read again: ")
+    assert explanations[2].summary is None
     assert score == 0.5
-    assert made["stages"]["score"]["frames"]
+    assert about["stages"]["score"]["frames"]
+    assert (of_gone, about_gone["failed"]) == (None, failed)
 
 
 def test_nothing_but_the_clip_reaches_a_question(clip):

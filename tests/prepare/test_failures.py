@@ -16,10 +16,12 @@ from textmsa.errors import UnreadableClip, UserError
 from textmsa.features.observe import observe
 from textmsa.prepare.command import prepare
 from textmsa.prepare.one_clip import observe_and_explain
-from textmsa.prepare.parts import build_parts
+from textmsa.prepare.parts import build_parts, installed_preparation
 from textmsa.prepare.result import PrepareResult
+from textmsa.prepare.work_folder import LINES, WorkFolder
 from textmsa.store.preparation import Preparation
 from textmsa.store.reading import Store
+from textmsa.types import Explanation
 
 PARTS = {
     "audio": "outside_parts:Loudness",
@@ -288,6 +290,25 @@ def test_workers_end_with_their_parent(
     settled = heard(calls)
     time.sleep(0.5)
     assert heard(calls) == settled < 20
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        *(b"no tab", b"key\t{", b"key\t[]", b'key\t{"audio": "x"}', b'key\t{"id": "a", "mood": 1}'),
+        b'key\t{"id": "\xff"}',
+    ],
+)
+def test_damaged_lines_of_an_unfinished_run_are_one_line(tmp_path: Path, line: bytes) -> None:
+    whole = b'k\t{"id": "a", "audio": "x", "provenance": {}}\n'
+    preparation = installed_preparation(**PARTS, options={})
+    (tmp_path / LINES).write_bytes(whole + b"cut sho")
+    assert WorkFolder(tmp_path, preparation, None).explained == {("a", "k"): Explanation(audio="x")}
+    assert (tmp_path / LINES).read_bytes() == whole
+    (tmp_path / LINES).write_bytes(whole + line + b"\n")
+    with pytest.raises(UserError, match=r"explanations\.jsonl: damaged .*; remove it and run again") as error:
+        WorkFolder(tmp_path, preparation, None)
+    assert "\n" not in str(error.value)
 
 
 def test_only_one_prepare_at_a_time(

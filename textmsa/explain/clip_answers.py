@@ -22,6 +22,7 @@ from textmsa.explain.answers import (
 from textmsa.explain.language_models.question import Answer, LanguageModel, Question, Turn
 from textmsa.explain.prompts import Language, prompt
 from textmsa.media import Media, read_media
+from textmsa.runtime.atomic import file_sha256
 from textmsa.types import Observation
 
 T = TypeVar("T")
@@ -107,7 +108,7 @@ class ClipAnswers:
             self.failed[stage] = first_line(error, limit=LONGEST_FAILURE)
             return None
         except UnreadableClip as error:
-            self.failed[stage] = f"the clip cannot be read again: {first_line(error, limit=LONGEST_FAILURE)}"
+            self._cannot_be_read(stage, error)
             return None
         record |= {name: value for name, value in answer.items() if name != "text"} | {"cached": cached}
         return read(answer["text"])
@@ -155,13 +156,17 @@ class ClipAnswers:
         return Question(text, frames, tuple(times), waveform_N, media.sample_rate if "audio" in shows else 0), times
 
     def has_pictures(self) -> bool:
-        """Whether there is something to see, be it without a face that was found."""
+        """Whether there is something to see, be it without a face that was found; a clip that is gone has failed."""
         if self.observation.video is not None:
             return True
         try:
             return bool(self._decoded().frames)
-        except UnreadableClip:
+        except UnreadableClip as error:
+            self._cannot_be_read("video", error)
             return False
+
+    def _cannot_be_read(self, stage: str, error: UnreadableClip) -> None:
+        self.failed[stage] = f"the clip cannot be read again: {first_line(error, limit=LONGEST_FAILURE)}"
 
     def _decoded(self) -> Media:
         if self._media is None:
@@ -174,7 +179,7 @@ class ClipAnswers:
         parts: list[Any] = [model.identity(), text]
         if shows:
             if self._content is None:
-                self._content = file_sha256(self.observation.path)
+                self._content = _content_of(self.observation.path)
             parts += [self._content, *shows]
         if "video" in shows:
             parts += [self.asking.fps, self.asking.max_frames]
@@ -218,10 +223,9 @@ def spread(frames: int, most: int) -> list[int]:
     return [int((place + 0.5) * frames / most) for place in range(most)]
 
 
-def file_sha256(path: Path) -> str:
-    """The hash of a file's content; UnreadableClip where it is gone."""
+def _content_of(path: Path) -> str:
+    """The hash of a clip's file; UnreadableClip where it is gone."""
     try:
-        with path.open("rb") as stream:
-            return hashlib.file_digest(stream, "sha256").hexdigest()
+        return file_sha256(path)
     except OSError as error:
         raise UnreadableClip(error.strerror or str(error)) from error

@@ -16,7 +16,7 @@ from textmsa.explain.emer import emer_parts, read_emer_table
 from textmsa.runtime.atomic import decoded, read_bytes
 from textmsa.types import EXPLANATION_PARTS, ID_SEPARATOR, Explanation, Observation
 
-KNOWN = {field.name for field in fields(Explanation)}
+FIELDS = {field.name for field in fields(Explanation)}
 Key = tuple[str, ...]
 """(video id, clip id), or the file's name alone."""
 Entry = tuple[str, Key, Explanation]
@@ -45,14 +45,17 @@ class PrecomputedExplainer:
         self.path = Path(explanations)
         data = read_bytes(self.path, remedy="give a file of explanations")
         if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:
-            raise UserError(f"{self.path}: has changed since the store was begun; give another --out")
+            raise UserError(
+                f"{self.path}: has changed since the store was begun; restore the file, or prepare (and train) again "
+                "in another folder"
+            )
         entries = self._emer(data, language) if self.path.suffix.lower() == ".csv" else self._lines(data)
-        self.told: dict[Key, Explanation] = {}
+        self.explanations: dict[Key, Explanation] = {}
         for place, key, explanation in entries:
-            if key in self.told:
+            if key in self.explanations:
                 raise UserError(f"{self.path}, {place}: a second explanation of {ID_SEPARATOR.join(key)!r}")
-            self.told[key] = explanation
-        if not self.told:
+            self.explanations[key] = explanation
+        if not self.explanations:
             raise UserError(f"{self.path}: holds no explanation")
 
     @staticmethod
@@ -77,14 +80,14 @@ class PrecomputedExplainer:
         """The explanation of this clip's file; one that says it failed where there is none."""
         key = self._key_of(observation.path)
         if key is not None:
-            return self.told[key]
+            return self.explanations[key]
         reason = f"{self.path.name} has no explanation of this clip"
         return Explanation(provenance={"explainer": self.name, "version": self.version, "failed": reason})
 
     def _key_of(self, path: Path) -> Key | None:
         """Under which key the file has an explanation of a clip; None where it has none."""
         keys: tuple[Key, ...] = (path.parent.name, path.stem), (path.stem,)
-        return next((key for key in keys if key in self.told), None)
+        return next((key for key in keys if key in self.explanations), None)
 
     def _lines(self, data: bytes) -> Iterator[Entry]:
         for number, line in enumerate(decoded(self.path, data).split("\n"), 1):
@@ -107,7 +110,7 @@ class PrecomputedExplainer:
         return (video, clip) if separator else (identity,)
 
     def _explanation(self, document: dict[str, Any], place: str) -> Explanation:
-        values = {name: value for name, value in document.items() if name in KNOWN and value is not None}
+        values = {name: value for name, value in document.items() if name in FIELDS and value is not None}
         for name in EXPLANATION_PARTS:
             if not isinstance(values.get(name, ""), str):
                 raise UserError(f"{self.path}, {place}: {name!r} must be text or null")

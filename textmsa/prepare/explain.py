@@ -97,6 +97,7 @@ def explain(
     Examples
     --------
     textmsa explain clip.mp4 --text "I loved it." --like store
+    textmsa explain clip.mp4 --text "I loved it." --explainer echo
     textmsa explain my_clips --out explanations.jsonl
     textmsa explain my_clips --out explanations.jsonl --explainer chat_endpoint --explainer-options.model MODEL
     """

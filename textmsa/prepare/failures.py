@@ -1,12 +1,11 @@
 """failures.csv of a store: which clips were skipped or not explained, at which stage and why."""
 
 import csv
-import io
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 
 from textmsa.corpora import Corpus
-from textmsa.runtime.atomic import write_text
+from textmsa.runtime.atomic import csv_text, write_text
 from textmsa.types import Clip
 
 FAILURES = "failures.csv"
@@ -52,9 +51,5 @@ class Failures:
 
     def write(self) -> None:
         """Write the table, in the corpus' order."""
-        text = io.StringIO()
-        table = csv.writer(text, lineterminator="\n")
-        table.writerow(COLUMNS)
-        for failure in sorted(self.rows, key=lambda failure: self._place[failure.id]):
-            table.writerow([failure.id, failure.path, failure.stage, failure.reason])
-        write_text(self.path, text.getvalue())
+        rows = sorted(self.rows, key=lambda failure: self._place[failure.id])
+        write_text(self.path, csv_text([COLUMNS, *map(astuple, rows)], end="\n"))

@@ -16,7 +16,7 @@ from typing import Any, overload
 import numpy as np
 
 from textmsa import seams
-from textmsa.runtime.atomic import UNFINISHED, to_disk
+from textmsa.runtime.atomic import replacing, understood
 from textmsa.store.preparation import Preparation
 from textmsa.store.reading import Store
 from textmsa.store.writing import explanation_line
@@ -36,11 +36,8 @@ def save_record(path: Path, observation: Observation) -> None:
         sequence: FeatureSequence | None = getattr(observation, modality)
         if sequence is not None:
             arrays |= {f"{modality}_values": sequence.values_TF, f"{modality}_times": sequence.times_T}
-    unfinished = path.with_name(f"{path.name}.{os.getpid()}{UNFINISHED}")
-    with unfinished.open("wb") as stream:
+    with replacing(path, shared=True) as stream:
         np.savez(stream, **arrays)  # type: ignore[arg-type]
-        to_disk(stream)
-    os.replace(unfinished, path)
 
 
 def load_record(path: Path, clip: Clip, preparation: Preparation) -> Observation:
@@ -194,7 +191,10 @@ def _stored_explanations(store: Store) -> dict[tuple[str, str], Explanation]:
 
 
 def _read_lines(path: Path) -> dict[tuple[str, str], Explanation]:
-    """(id, key) -> explanation from an unfinished run; a last line that was cut short is removed from the file."""
+    """(id, key) -> explanation from an unfinished run; a last line that was cut short is removed from the file.
+
+    Raises UserError where the file is damaged otherwise.
+    """
     if not path.is_file():
         return {}
     data = path.read_bytes()
@@ -203,11 +203,12 @@ def _read_lines(path: Path) -> dict[tuple[str, str], Explanation]:
         with path.open("rb+") as lines:
             lines.truncate(whole)
     explained = {}
-    for line in data[:whole].decode("utf-8").split("\n")[:-1]:
-        key, _, text = line.partition("\t")
-        document: dict[str, Any] = json.loads(text)
-        identity = document.pop("id")
-        explained[identity, key] = Explanation(**document)
+    with understood(path, remedy="remove it and run again: what it holds is then explained anew"):
+        for line in data[:whole].decode("utf-8").split("\n")[:-1]:
+            key, _, text = line.partition("\t")
+            document: dict[str, Any] = json.loads(text)
+            identity = document.pop("id")
+            explained[identity, key] = Explanation(**document)
     return explained
 
 

@@ -139,7 +139,7 @@ def explain_report(
 
 def read_explanations(file: Path, data: Path | None) -> list[ExplainedClip]:
     """The explanations in the order of the file, with their clips; UserError for a file in another form."""
-    explanations = PrecomputedExplainer(str(file)).told
+    explanations = PrecomputedExplainer(str(file)).explanations
     beside = file.with_name(file.name.removesuffix(".jsonl") + STORE)
     store = data or (beside if (beside / MANIFEST).is_file() else None)
     samples = {sample.clip.id: sample for sample in Store.open(store)} if store is not None else {}

@@ -16,8 +16,8 @@ def choose_device(name: str) -> str:
         return name
     wanted = re.fullmatch(r"cuda(?::(\d+))?", name, re.ASCII)
     if wanted is None:
-        raise UserError(f"--device {name!r}: give auto, cpu or cuda:N")
+        raise UserError(f"device {name!r}: give auto, cpu or cuda:N")
     number = int(wanted[1] or 0)
     if number >= count:
-        raise UserError(f"--device {name!r}: this machine has {count} CUDA device(s); give --device cpu")
+        raise UserError(f"device {name!r}: this machine has {count} CUDA device(s); give cpu")
     return f"cuda:{number}"

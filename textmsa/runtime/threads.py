@@ -5,33 +5,32 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from itertools import islice
 from typing import TypeVar
 
-from textmsa.types import Observation
-
+T = TypeVar("T")
 K = TypeVar("K")
 R = TypeVar("R")
 
 
 def in_threads(
-    work: Callable[[Observation], R], observations: Iterable[tuple[K, Observation]], *, threads: int
+    work: Callable[[T], R], waiting: Iterable[tuple[K, T]], *, threads: int
 ) -> Iterator[tuple[K, R | Exception]]:
-    """(key, what `work` gives or raises), as they come; no more observations are held than are worked on."""
+    """(key, what `work` gives or raises), as they come; no more of what waits is held than is worked on."""
 
-    def outcome(observation: Observation) -> R | Exception:
+    def outcome(item: T) -> R | Exception:
         try:
-            return work(observation)
+            return work(item)
         except Exception as error:
             return error
 
     if threads <= 1:
-        yield from ((key, outcome(observation)) for key, observation in observations)
+        yield from ((key, outcome(item)) for key, item in waiting)
         return
-    source = iter(observations)
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="explain")
+    source = iter(waiting)
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="waiting")
     try:
         keys: dict[Future[R | Exception], K] = {}
         while True:
-            for key, observation in islice(source, threads - len(keys)):
-                keys[pool.submit(outcome, observation)] = key
+            for key, item in islice(source, threads - len(keys)):
+                keys[pool.submit(outcome, item)] = key
             if not keys:
                 return
             for future in wait(keys, return_when=FIRST_COMPLETED).done:

@@ -38,7 +38,10 @@ class MeasuredExplainer:
 
     def __init__(self, statistics: dict[str, Any] | None, times: bool = True) -> None:
         if statistics is None:
-            raise UserError("the measured explainer needs the statistics of a training split: prepare a store first")
+            raise UserError(
+                "the measured explainer needs the statistics of a training split; give them to textmsa explain by "
+                "--like STORE or RUN"
+            )
         if statistics.get("version") != self.version or "quantiles" not in statistics:
             raise UserError(
                 f"statistics of version {statistics.get('version')!r} do not fit the measured explainer "

@@ -7,7 +7,7 @@ import numpy as np
 from textmsa.explain.measured.facts import SEMITONES
 from textmsa.explain.measured.phrases import LOUDNESS, MELODY, PAUSES, PITCH, RATE
 
-TOLD: tuple[tuple[str, tuple[str, ...], Callable[[float], str]], ...] = (
+PHRASES: tuple[tuple[str, tuple[str, ...], Callable[[float], str]], ...] = (
     ("pitch", PITCH, lambda v: f"pitch {np.exp(v / SEMITONES):.0f} Hz"),
     ("pitch_range", MELODY, lambda v: f"pitch range {v:.1f} semitones; melody"),
     ("loudness", LOUDNESS, lambda v: f"volume {v:.0f} dB"),
@@ -37,7 +37,7 @@ def _lines(facts: dict[str, float], grades: dict[str, int], duration: float | No
         if "speech_seconds" in facts:
             yield "no audible voice"
         return
-    for name, words, say in TOLD:
+    for name, words, say in PHRASES:
         if name in facts:
             grade = f" ({words[grades[name]]} among the clips)" if name in grades else ""
             yield say(facts[name]) + grade
