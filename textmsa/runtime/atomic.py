@@ -43,12 +43,12 @@ def json_text(document: dict[str, Any]) -> str:
 
 
 @contextmanager
-def understood(path: Path) -> Iterator[None]:
+def understood(path: Path, *, remedy: str = REMEDY) -> Iterator[None]:
     """Around code that takes a file's content apart: what does not fit becomes a UserError of one line."""
     try:
         yield
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
-        raise UserError(f"{path}: damaged ({reason_of(error)}); {REMEDY}") from error
+        raise UserError(f"{path}: damaged ({reason_of(error)}); {remedy}") from error
 
 
 def read_json(path: Path, *, remedy: str = REMEDY, unstamped: bool = False) -> dict[str, Any]:
