@@ -11,6 +11,8 @@ import pytest
 from media_fixtures import real_clip, without_sound
 
 from textmsa.cli import main
+from textmsa.demo import demo as run_demo
+from textmsa.errors import UserError
 
 pytestmark = pytest.mark.slow
 MISSING: dict[str, set[str]] = {  # recording, or file of ../shared/clips -> what is missing in it, the text apart
@@ -41,6 +43,14 @@ def demo(tmp_path_factory) -> Path:
     assert done.returncode == 0, done.stderr[-2000:]
     assert done.stdout.splitlines()[-1] == f"report: {out / 'report.html'}"
     return out
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"render": "long"}', '{"render": null}'])
+def test_damaged_seconds_are_one_line(tmp_path, content):
+    (tmp_path / "stages.json").write_text(content)
+    with pytest.raises(UserError, match=r"stages\.json: damaged .*; delete it") as refused:
+        run_demo(out=tmp_path, clips=60)
+    assert "\n" not in str(refused.value)
 
 
 def test_summary_and_report(demo):

@@ -40,6 +40,15 @@ def test_packages_named_for_a_function_are_called_like_it():
             package()  # type: ignore[operator]
 
 
+def test_type_checkers_see_all_that_is_exported():
+    names = textmsa._EXPORTS
+    (block,) = (node for node in ast.parse(inspect.getsource(textmsa)).body if isinstance(node, ast.If))
+    assert ast.unparse(block.test) == "TYPE_CHECKING"
+    imported = [node for node in block.body if isinstance(node, ast.ImportFrom)]
+    shown = {alias.asname: node.module for node in imported for alias in node.names if alias.asname == alias.name}
+    assert shown == names | dict.fromkeys(textmsa._PACKAGES, "textmsa")
+
+
 def test_an_unknown_name_is_an_attribute_error():
     with pytest.raises(AttributeError, match="'textmsa' has no attribute 'predictor'"):
         textmsa.predictor  # noqa: B018

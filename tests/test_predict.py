@@ -1,6 +1,7 @@
 """A run with its built parts: what is loaded when, and what people are shown."""
 
 import json
+import logging
 from dataclasses import replace
 
 import outside_parts
@@ -30,6 +31,7 @@ def test_a_predictor_builds_its_parts_once_and_scores_as_each_clip_alone(tiny_ru
 def test_a_path_may_be_text(tiny_run):
     predictor = textmsa.load(str(tiny_run.path))
     assert predictor.predict(str(clip_of(tiny_run))).missing == {"text": "no transcript"}
+    assert textmsa.Run.open(str(tiny_run.path)).info == predictor.run.info
 
 
 def test_the_command_gives_text_or_json_and_prints_nothing(tiny_run, capsys):
@@ -49,10 +51,75 @@ def test_an_explainers_failure_is_shown_with_its_reason(tiny_run):
 
 def test_an_explainer_that_raises_is_told_of_and_the_clip_is_scored(tiny_run):
     predictor = textmsa.load(tiny_run.path)
-    parts = replace(predictor.parts, explainer=outside_parts.Mute())
+    parts = replace(predictor.parts, explainer=outside_parts.Mute())  # type: ignore[arg-type]
     prediction = textmsa.Predictor(predictor.run, parts=parts).predict(clip_of(tiny_run, 2), text="Fine.")
     assert prediction.explanation.provenance["failed"] == "RuntimeError: no words"
     assert "RuntimeError: no words" in as_text(prediction)
+
+
+class Translating(outside_parts.Quoting):
+    """Translates, and gives a reason."""
+
+    def explain(self, observation):
+        return textmsa.Explanation(reason="Because.", provenance={"text_en": "Good."})
+
+
+@pytest.mark.parametrize(
+    ("text_input", "without", "words"),
+    [("translated", "no translation (text_en)", "Good."), ("reason", "the explanation has no reason", "Because.")],
+)
+def test_the_text_that_the_network_read_is_shown_not_the_transcript(tiny_run, text_input, without, words):
+    predictor = textmsa.load(tiny_run.path)
+    predictor.run.model.config.text_input = text_input
+    bare = predictor.predict(clip_of(tiny_run), text="Gut.")
+    assert (bare.missing, bare.text_read) == ({"text": without}, None)
+    assert f"missing: {without}" in as_text(bare)
+    parts = replace(predictor.parts, explainer=Translating())  # type: ignore[arg-type]
+    whole = textmsa.Predictor(predictor.run, parts=parts).predict(clip_of(tiny_run), text="Gut.")
+    assert (whole.missing, whole.transcript, whole.text_read) == ({}, "Gut.", words)
+    assert f"  {words}" in as_text(whole)
+    assert "Gut." not in as_text(whole)
+
+
+def test_of_a_residual_text_the_transcript_is_shown_and_the_summary_once(tiny_run):
+    prediction = textmsa.load(tiny_run.path).predict(clip_of(tiny_run), text="Fine.")
+    assert prediction.text_read == "Fine."
+    explained = replace(prediction, explanation=textmsa.Explanation(summary="Calm."), text_read="Fine. | Calm.")
+    assert as_text(explained).count("Calm.") == 1
+
+
+class Faint(outside_parts.Brightness):
+    """Hears and sees, and can measure nothing."""
+
+    def extract(self, media):
+        sequence = super().extract(media)
+        sequence.values_TF[:] = float("nan")
+        return sequence
+
+
+def test_a_modality_of_which_nothing_could_be_measured_is_missing(tiny_run):
+    predictor = textmsa.load(tiny_run.path)
+    parts = replace(predictor.parts, video=Faint())  # type: ignore[arg-type]
+    prediction = textmsa.Predictor(predictor.run, parts=parts).predict(clip_of(tiny_run), text="Fine.")
+    assert prediction.missing == {"video": "too little of it could be measured"}
+    assert prediction.gates["video"] == 0
+
+
+def test_only_the_command_compares_int8_with_fp32(tiny_run, monkeypatch, caplog):
+    compared: list[list[int]] = []
+    drift = textmsa.Run.drift
+
+    def counted(run, samples, indices, scores):
+        compared.append(indices)
+        return drift(run, samples, indices, scores)
+
+    monkeypatch.setattr(textmsa.Run, "drift", counted)
+    textmsa.load(tiny_run.path, precision="int8").predict(clip_of(tiny_run), text="Fine.")
+    assert compared == []
+    with caplog.at_level(logging.INFO, "textmsa"):
+        predict(tiny_run.path, clip_of(tiny_run), text="Fine.", precision="int8")
+    assert compared == [[0]]
+    assert "int8 against fp32 on 1 clip(s)" in caplog.text
 
 
 @pytest.mark.parametrize("content", [None, b"", b"no film at all"])

@@ -106,6 +106,6 @@ def test_single_clips_are_scored_as_a_stores_are_and_a_text_that_is_not_read_is_
     run.model, run.collator = model, collator
     whole = run.score(store, [3])
     assert np.array_equal(run.score([store[3]], [0]).score_N, whole.score_N)
-    assert run.missing_text(store[3]) is None
+    assert run.reads(store[3])[1] == {}
     silent = replace(store[3], observation=replace(store[3].observation, transcript=None))
-    assert run.missing_text(silent) == "no transcript"
+    assert run.reads(silent) == (None, {"text": "no transcript"})

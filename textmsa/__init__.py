@@ -12,7 +12,30 @@ docs/python-api.md.
 
 import logging
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from textmsa import evaluate as evaluate
+    from textmsa import metrics as metrics
+    from textmsa import prepare as prepare
+    from textmsa import train as train
+    from textmsa.config import Recipe as Recipe
+    from textmsa.config import load_recipe as load_recipe
+    from textmsa.errors import TextMsaError as TextMsaError
+    from textmsa.errors import UserError as UserError
+    from textmsa.model import TextMsaConfig as TextMsaConfig
+    from textmsa.model import TextMsaModel as TextMsaModel
+    from textmsa.model.published_checkpoint import import_checkpoint as import_checkpoint
+    from textmsa.predict import Predictor as Predictor
+    from textmsa.predict import load as load
+    from textmsa.run import Run as Run
+    from textmsa.store import Store as Store
+    from textmsa.types import Clip as Clip
+    from textmsa.types import Explanation as Explanation
+    from textmsa.types import FeatureSequence as FeatureSequence
+    from textmsa.types import Observation as Observation
+    from textmsa.types import Prediction as Prediction
+    from textmsa.types import Sample as Sample
 
 __version__ = "0.1.0"
 

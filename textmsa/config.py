@@ -91,9 +91,9 @@ class InputConfig:
     """What is read at all; streams that are not are not built."""
     explanations: Literal["matched", "none", "transcript", "visual", "audio", "shuffled", "timeless"] = "matched"
     """The clip's own explanation; none; only what it says of the transcript, the face or the voice; that of another
-    clip of the split; or measured without times (controls)."""
+    clip of the split; or measured without times (for ablations)."""
     video_order: Literal["time", "shuffled"] = "time"
-    """Video's steps in their order, or in a random one (control)."""
+    """Video's steps in their order, or in a random one (for ablations)."""
     pieces: Literal["tokenize", "given"] = "tokenize"
     """Word pieces: made of the texts by the text encoder's tokenizer, or those that a published data file gave."""
 

@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from textmsa.errors import UserError
-from textmsa.runtime.atomic import write_text
+from textmsa.runtime.atomic import read_json, understood, write_text
 from textmsa.runtime.progress import duration
 from textmsa.runtime.versions import commit
 
 STAGES = "stages.json"
+REMEDY = "delete it: only how long the stages took is lost"
 NETWORKS = 3  # seeds trained: with a few hundred clips one network's score depends much on its seed
 
 
@@ -90,7 +91,11 @@ class _Clock:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.seconds: dict[str, float] = json.loads(path.read_text()) if path.is_file() else {}
+        self.seconds: dict[str, float] = {}
+        if path.is_file():
+            with understood(path, remedy=REMEDY):
+                seconds = read_json(path, remedy=REMEDY, unstamped=True)
+                self.seconds = {stage: float(spent) for stage, spent in seconds.items()}
 
     def time(self, stage: str, work: Callable[[], Any]) -> Any:
         started = time.monotonic()

@@ -15,7 +15,8 @@ from textmsa.errors import ExtractorError, UnreadableClip, UserError
 from textmsa.prepare.one_clip import observe_and_explain, with_translation
 from textmsa.prepare.parts import BuiltParts, build_parts
 from textmsa.run import Precision, Run
-from textmsa.types import MODALITIES, Clip, Explanation, Observation, Prediction, Sample
+from textmsa.scoring import Scores
+from textmsa.types import MODALITIES, RESIDUAL_SEPARATOR, Clip, Explanation, Observation, Prediction, Sample
 
 NEUTRAL_SHARE = 0.05  # of the range: scores this near to 0 are called neutral
 LOG = logging.getLogger(__name__)
@@ -55,6 +56,10 @@ class Predictor:
 
         Raises UserError, one line, for a file that cannot be used.
         """
+        return self.scored(clip, text=text)[0]
+
+    def scored(self, clip: Path | str, *, text: str | None = None) -> tuple[Prediction, Sample, Scores]:
+        """As `predict`, with the sample that was scored and its scores."""
         clip = Path(clip)
         if not clip.is_file():
             raise UserError(f"{clip}: no such file; give a video or audio file")
@@ -65,10 +70,9 @@ class Predictor:
         sample = Sample(with_translation(spoken, explanation), observation, explanation)
         scores = self.run.score([sample], [0], precision=self.precision)
         seconds = {"prepare": prepared - started, "score": time.monotonic() - prepared}
-        if self.precision == "int8":
-            LOG.info(self.run.drift([sample], [0], scores))
+        text_read, missing = self.run.reads(sample)
         score = float(np.clip(scores.score_N[0], *self.run.info.score_range))
-        return Prediction(
+        prediction = Prediction(
             path=str(clip),
             score=score,
             score_range=self.run.info.score_range,
@@ -77,10 +81,12 @@ class Predictor:
             explanation=explanation,
             gates=dict(zip(MODALITIES, scores.gates_NM[0].tolist(), strict=True)),
             experts=scores.experts_NLE[0].tolist(),
-            missing=self._missing(sample),
+            missing=missing,
             damage=observation.damage,
             seconds={"load": self._loading(), **seconds},
+            text_read=text_read,
         )
+        return prediction, sample, scores
 
     def _observed(self, clip: Path, text: str | None) -> tuple[Observation, Explanation]:
         try:
@@ -90,16 +96,6 @@ class Predictor:
             raise UserError(f"{clip}: cannot be read ({error}); give a video or audio file") from error
         except ExtractorError as error:
             raise UserError(f"{clip}: {error}") from error
-
-    def _missing(self, sample: Sample) -> dict[str, str]:
-        """Modality -> why the network has nothing of it: the clip lacks it, or this network does not read it."""
-        model = self.run.members[0].model
-        missing = dict(sample.observation.missing)
-        reason = self.run.missing_text(sample)
-        if reason is not None:
-            missing.setdefault("text", reason)
-        unread = [modality for modality in MODALITIES if modality not in model.config.modalities]
-        return missing | dict.fromkeys(unread, "not read by this network")
 
     def _loading(self) -> float:
         """Seconds that building took; they count to the first prediction."""
@@ -151,7 +147,11 @@ def predict(
     textmsa predict run clip.mp4 --text "I loved it."
     textmsa predict run clip.mp4 --json
     """
-    return PredictResult(load(run, precision=precision).predict(clip, text=text), json)
+    predictor = load(run, precision=precision)
+    prediction, sample, scores = predictor.scored(clip, text=text)
+    if precision == "int8":
+        LOG.info(predictor.run.drift([sample], [0], scores))
+    return PredictResult(prediction, json)
 
 
 def predict_clip(run: Run, clip: Path, transcript: str | None, precision: Precision = "fp32") -> Prediction:
@@ -191,11 +191,19 @@ def as_text(prediction: Prediction) -> str:
 
 
 def _state(prediction: Prediction, modality: str) -> str:
-    """What is known of a modality: the words, what is said of it, or why there is nothing."""
+    """What is known of a modality: the words that were read, what is said of it, or why there is nothing."""
     if modality in prediction.missing:
         return f"missing: {prediction.missing[modality]}"
     explanation = prediction.explanation
-    words = {"text": prediction.transcript, "audio": explanation.audio, "video": explanation.video}[modality]
+    words = {"text": _text_read(prediction), "audio": explanation.audio, "video": explanation.video}[modality]
     if words:
         return words
     return "not explained" + (": the explainer failed, see below" if explanation.provenance.get("failed") else "")
+
+
+def _text_read(prediction: Prediction) -> str | None:
+    """The text that the network read; of a residual text the transcript, since its summary has a line of its own."""
+    transcript, summary = prediction.transcript, prediction.explanation.summary
+    if transcript and summary and prediction.text_read == transcript + RESIDUAL_SEPARATOR + summary:
+        return transcript
+    return prediction.text_read

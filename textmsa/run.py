@@ -22,10 +22,10 @@ import numpy as np
 
 from textmsa.errors import UserError
 from textmsa.inputs.collator import Collator
-from textmsa.inputs.examples import SampleDataset, SampleList, missing_text
+from textmsa.inputs.examples import SampleDataset, SampleList, example_of, missing_of
 from textmsa.inputs.time_grid import standards_of
 from textmsa.inputs.views import view_of
-from textmsa.runtime.atomic import read_json, write_json
+from textmsa.runtime.atomic import read_json, understood, write_json
 from textmsa.scoring import Scores, mean_of, score_all
 from textmsa.store.preparation import Preparation
 from textmsa.types import Sample, Samples
@@ -93,9 +93,13 @@ class RunInfo:
             raise UserError(
                 f"{path}: has {', '.join(unknown)}, which this textmsa does not know; use the one that wrote it"
             )
-        document["score_range"] = tuple(document["score_range"])
-        document["valid"] = {name: math.nan if value is None else value for name, value in document["valid"].items()}
-        return RunInfo(**document)
+        with understood(path, remedy=remedy):
+            low, high = document["score_range"]
+            document["score_range"] = (float(low), float(high))
+            valid = document["valid"].items()
+            document["valid"] = {name: math.nan if value is None else float(value) for name, value in valid}
+            document["seeds"] = [int(seed) for seed in document.get("seeds", [])]
+            return RunInfo(**document)
 
 
 class Run:
@@ -105,8 +109,9 @@ class Run:
         self.path, self.info, self.preparation = path, info, preparation
 
     @staticmethod
-    def open(path: Path) -> "Run":
+    def open(path: Path | str) -> "Run":
         """Open a finished run; raises UserError, saying what to do, for anything else."""
+        path = Path(path)
         if not (path / RUN).is_file():
             if (path / RECIPE).is_file():
                 raise UserError(f"{path}: training is not finished; run the same textmsa train again to go on")
@@ -194,10 +199,17 @@ class Run:
         """The samples as the network was trained to read them."""
         return view_of(samples, model.config, self.preparation)
 
-    def missing_text(self, sample: Sample) -> str | None:
-        """Why the network reads no text of a sample, although it may have a transcript; None where it reads one."""
+    def reads(self, sample: Sample) -> tuple[str | None, dict[str, str]]:
+        """What the network reads of a sample, of which it may use less than there is.
+
+        Returns its text, None where there is none, and, for each modality of which it reads nothing, why.
+        """
+        assert self.preparation.statistics is not None
         model = self.members[0].model
-        return missing_text(self.view(SampleList([sample]), model)[0], model.config)
+        viewed = self.view(SampleList([sample]), model)[0]
+        example = example_of(viewed, standards_of(self.preparation.statistics), model.config)
+        text = example.text if isinstance(example.text, str) else None
+        return text, missing_of(viewed, example, model.config)
 
     def drift(self, samples: Samples | Sequence[Sample], indices: Sequence[int], scored: Scores) -> str:
         """How far int8 `scored` lies from the scores in fp32, on the first clips, as a line for people."""

@@ -152,10 +152,13 @@ class Prediction:
     experts: list[list[float]]
     """Layer -> expert -> weight; zero for experts not chosen."""
     missing: dict[str, str]
+    """Modality -> why the network read nothing of it."""
     seconds: dict[str, float]
     """Stage -> seconds."""
     damage: str | None = None
     """What of the file could not be decoded, although the rest was used."""
+    text_read: str | None = None
+    """What the network read as its text: the transcript, or what `inputs.text_input` makes of or puts in its place."""
 
 
 @dataclass(frozen=True)

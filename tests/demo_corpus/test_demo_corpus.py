@@ -19,6 +19,7 @@ from textmsa.demo_corpus.plan import Plan, make_plan
 from textmsa.demo_corpus.words import Sentence, load_sentences
 from textmsa.errors import UserError
 from textmsa.features.pitch import track_pitch
+from textmsa.runtime.claim import locked
 from textmsa.types import SPLITS
 
 
@@ -234,6 +235,15 @@ def test_stopped_rendering_goes_on_and_gives_the_same(corpus: Path, tmp_path: Pa
     assert (out / "label.csv").read_text() == (corpus / "label.csv").read_text()
     written, first = (json.loads((folder / "corpus.json").read_text()) for folder in (out, corpus))
     assert written == first, "a plan that was begun is kept"
+
+
+def test_a_second_rendering_into_one_folder_waits_for_nobody(tmp_path: Path, sentences: list[Sentence]) -> None:
+    assert sentences
+    with (
+        locked(tmp_path, command="textmsa demo-corpus"),
+        pytest.raises(UserError, match="another textmsa demo-corpus is at work here"),
+    ):
+        render_corpus(tmp_path, clips=25, workers=1)
 
 
 def test_complete_corpus_is_left_alone(corpus: Path) -> None:

@@ -5,10 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from textmsa.config import InputConfig
 from textmsa.errors import UserError
 from textmsa.inputs.collator import Collator
-from textmsa.inputs.examples import example_of, missing_text, text_of
+from textmsa.inputs.examples import example_of, missing_of, text_of
 from textmsa.inputs.time_grid import Standardisation, first_steps, grid_steps, pool_to_grid
 from textmsa.model import TextMsaConfig
 from textmsa.model.text_encoder import encoder_location
@@ -73,6 +72,11 @@ def sample(transcript: str | None, video: bool) -> Sample:
     return Sample(Clip("a", Path("a.mp4"), transcript, 1.0), seen, Explanation(video="a smile", audio="a voice"))
 
 
+def missing(sample: Sample, **inputs) -> dict[str, str]:
+    config = TextMsaConfig(**inputs)
+    return missing_of(sample, example_of(sample, {}, config), config)
+
+
 @pytest.mark.parametrize(
     ("inputs", "reason"),
     [
@@ -84,14 +88,23 @@ def sample(transcript: str | None, video: bool) -> Sample:
     ],
 )
 def test_why_a_clips_text_is_not_read_is_told(inputs, reason):
-    assert missing_text(sample("hello", True), InputConfig(**inputs)) == reason
+    assert missing(sample("hello", True), **inputs).get("text") == reason
 
 
 def test_without_a_transcript_the_observation_tells_why():
-    assert missing_text(sample(None, True), InputConfig()) == "no transcript"
+    assert missing(sample(None, True))["text"] == "no transcript"
     silent = sample(None, True)
     silent.observation.missing["text"] = "no speech"
-    assert missing_text(silent, InputConfig()) == "no speech"
+    assert missing(silent)["text"] == "no speech"
+
+
+def test_a_modality_without_a_real_window_is_told_as_missing():
+    blind = sample("hello", True)
+    assert blind.observation.video is not None
+    blind.observation.missing["audio"] = "no sound"
+    assert missing(blind) == {"audio": "no sound"}
+    blind.observation.video.values_TF[:] = np.nan
+    assert missing(blind) == {"audio": "no sound", "video": "too little of it could be measured"}
 
 
 def test_batches_pad_mask_and_standardise():

@@ -18,6 +18,7 @@ from textmsa.cli import main
 from textmsa.corpora import EXTENSIONS
 from textmsa.errors import UserError
 from textmsa.prepare.explain import explain_clip
+from textmsa.runtime.claim import locked
 from textmsa.train.checkpoints import last_checkpoint
 from textmsa.train.described_clips import DescribedClips
 from textmsa.train.explainer import FinetuneRecipe, claim_of, finetune, finetune_explainer
@@ -164,7 +165,7 @@ def test_a_folder_of_an_older_textmsa_is_gone_on_with_where_its_options_agree(em
     (out / "finetune.json").write_text('{"examples": 3}')
     (out / "clips.json").write_text("{}")
     assert finetune(RECIPE, described, out, device="cpu").finished_before
-    assert claim.is_taken
+    claim.check()
     other = tmp_path / "other"
     other.mkdir()
     (other / "options.json").write_text(json.dumps(old | {"rank": 4}))
@@ -178,6 +179,14 @@ def test_a_damaged_record_is_one_line(emer, clips, tmp_path):
     (out / "finetune.json").write_text("{")
     with pytest.raises(UserError, match=r"finetune.json: damaged \(.*\); give another folder"):
         finetune(RECIPE, described, out, device="cpu")
+
+
+def test_a_second_training_of_one_adapter_waits_for_nobody(emer, clips, tmp_path):
+    with (
+        locked(tmp_path / "adapter", command="textmsa finetune-explainer"),
+        pytest.raises(UserError, match="another textmsa finetune-explainer is at work here"),
+    ):
+        finetune(RECIPE, DescribedClips(emer, clips), tmp_path / "adapter", device="cpu")
 
 
 def test_two_clips_of_one_name_are_not_guessed_between(clips, emer, tmp_path):

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -25,10 +26,12 @@ from textmsa.runtime.device import choose_device
 from textmsa.store.reading import Store
 from textmsa.store.rows import StoredClip
 from textmsa.store.writing import write_store
+from textmsa.train import explainer_trainer, trainer
 from textmsa.train.checkpoints import CHECKPOINTS
 from textmsa.train.command import train
+from textmsa.train.described_clips import Shown
 from textmsa.train.job import plain
-from textmsa.train.learner import ENCODED
+from textmsa.train.learner import ENCODED, Learner
 from textmsa.train.model_card import model_card
 from textmsa.train.one_device import OneDeviceArguments
 
@@ -56,7 +59,8 @@ def finished(store, encoder, tmp_path) -> Path:
 
 def changed_store(folder: Path, change: Callable[[StoredClip], StoredClip], **manifest) -> Path:
     """The generated store with other clips."""
-    whole = generate_store(folder, clips=60)
+    whole = generate_store(folder.with_name(f"{folder.name}-before"), clips=60)
+    shutil.copytree(whole.path, folder, ignore=shutil.ignore_patterns(f"{whole.manifest.data}*"))
     clips = [change(whole.row(index)) for index in range(len(whole))]
     write_store(folder, clips, manifest=replace(whole.manifest, **manifest), statistics=whole.statistics)
     return folder
@@ -95,6 +99,28 @@ def test_another_store_recipe_or_precision_is_refused(store, encoder, finished, 
         train(small_recipe(encoder), data=other, out=finished, device="cpu", seeds="0,1")
 
 
+@pytest.mark.parametrize("change", ["label", "transcript", "explanation", "source"])
+def test_a_store_with_other_labels_texts_explanations_or_media_is_another(store, encoder, finished, tmp_path, change):
+    """Counts, range, statistics and parts are the same."""
+
+    def changed(stored: StoredClip) -> StoredClip:
+        sample = stored.sample
+        if change == "source":
+            return replace(stored, source="of another file")
+        if change == "explanation":
+            return replace(stored, sample=replace(sample, explanation=replace(sample.explanation, audio="Loud.")))
+        if change == "label":
+            return with_label(stored, 1.5)
+        words, observed = replace(sample.clip, transcript="Other."), replace(sample.observation, transcript="Other.")
+        return replace(stored, sample=replace(sample, clip=words, observation=observed))
+
+    other = changed_store(tmp_path / "other", changed)
+    with pytest.raises(UserError, match=r"begun otherwise by textmsa train \(store\.content .*; give another folder"):
+        train(small_recipe(encoder), data=other, out=finished, device="cpu")
+    same = changed_store(tmp_path / "same", lambda stored: stored)
+    assert train(small_recipe(encoder), data=same, out=finished, device="cpu").finished_before
+
+
 def test_seeds_of_another_store_are_not_added(store, encoder, tmp_path):
     other = generate_store(tmp_path / "other", clips=50).path
     train(small_recipe(encoder), data=store.path, out=tmp_path / "run", device="cpu", seeds="1")
@@ -122,6 +148,14 @@ def test_an_unfinished_run_of_an_older_textmsa_is_not_gone_on_with(store, encode
     (finished / CHECKPOINTS).rmdir()  # no step was kept: all begins anew
     assert not train(small_recipe(encoder), data=store.path, out=finished, device="cpu").finished_before
     assert (finished / "claim.json").is_file()
+
+
+@pytest.mark.parametrize("content", [b"model: [1", b"\xff\xfe\x00", b"a: b: c"])
+def test_a_damaged_recipe_of_an_older_textmsa_is_one_line(store, encoder, tmp_path, content):
+    (tmp_path / "recipe.yaml").write_bytes(content)
+    with pytest.raises(UserError, match=r"recipe\.yaml: damaged \(.*\); give another folder") as refused:
+        train(small_recipe(encoder), data=store.path, out=tmp_path, device="cpu")
+    assert "\n" not in str(refused.value)
 
 
 def test_a_folder_of_something_else_is_left_alone(store, encoder, tmp_path):
@@ -240,15 +274,22 @@ def test_a_run_json_without_a_format_is_read(finished):
         ('{"corpus": "x"}', "lacks alignment_query, best_epoch"),
         ('{"format": 99}', "has format 99"),
         ('{"surprise": 1, %s', "has surprise, which this textmsa does not know"),
+        ('%s, "score_range": 0}', "damaged"),
+        ('%s, "score_range": [1]}', "damaged"),
+        ('%s, "valid": []}', "damaged"),
+        ('%s, "valid": {"mae": "low"}}', "damaged"),
+        ('%s, "seeds": 3}', "damaged"),
     ],
 )
 def test_a_run_json_that_cannot_be_used_is_one_line(finished, text, message):
     whole = (finished / "run.json").read_text()
-    (finished / "run.json").write_text(text % whole.strip()[1:] if "%s" in text else text)
+    inside = whole.strip()[1:] if text.endswith("%s") else whole.strip()[:-1]
+    (finished / "run.json").write_text(text % inside if "%s" in text else text)
     with pytest.raises(UserError, match=message) as refused:
         Run.open(finished)
     assert "\n" not in str(refused.value)
     assert "--out" not in str(refused.value)
+    assert "other folder" in str(refused.value) or "use the one that wrote it" in str(refused.value)
 
 
 def test_a_network_has_a_model_card(encoder, finished):
@@ -309,6 +350,37 @@ def test_the_trainer_computes_on_the_device_that_was_asked_for_and_no_other(two_
     assert arguments.n_gpu == 1  # two would be DataParallel
     assert two_gpus[-1] == "cuda:1"
     assert dict(os.environ) == before
+
+
+def test_both_trainers_are_given_the_device_that_was_asked_for(store, encoder, two_gpus, tmp_path, monkeypatch):
+    class Recorded:
+        def __init__(self, **options):
+            self.args = options["args"]
+
+        def remove_callback(self, callback): ...
+
+        def add_callback(self, callback): ...
+
+    monkeypatch.setattr(trainer, "TextMsaTrainer", Recorded)
+    monkeypatch.setattr(explainer_trainer, "Trainer", Recorded)
+    learner = Learner.build(small_recipe(encoder), store)
+    model = SimpleNamespace(device="cuda:1", net=SimpleNamespace(dtype=torch.float32))
+    recipe = SimpleNamespace(
+        epochs=1,
+        batch_size=1,
+        gradient_accumulation=1,
+        learning_rate=1e-4,
+        warmup_fraction=0.0,
+        seed=0,
+        gradient_checkpointing=False,
+    )
+    for given in (
+        trainer.trainer_of(learner, tmp_path, device="cuda:1", precision="fp32"),
+        explainer_trainer.trainer_of(model, None, recipe, [], Shown(1.0, 1), tmp_path, steps=1),  # type: ignore[arg-type]
+    ):
+        AcceleratorState._reset_state(reset_partial_state=True)
+        assert given.args.device == torch.device("cuda:1")
+        assert given.args.n_gpu == 1
 
 
 def test_devices_are_named_in_one_way(two_gpus):

@@ -21,6 +21,7 @@ from textmsa.runtime.progress import track
 if TYPE_CHECKING:
     from textmsa.demo_corpus.face import Portrait
     from textmsa.demo_corpus.plan import ClipPlan, Plan, Speaker
+    from textmsa.demo_corpus.words import Sentence
 
 VERSION = "1"  # of the generator: raise it whenever the same seed gives other clips
 COMMAND = "textmsa demo-corpus"
@@ -65,7 +66,6 @@ def render_corpus(out: Path, *, clips: int = 600, seed: int = 0, workers: int = 
     textmsa demo-corpus corpus --clips 100
     """
     from textmsa.demo_corpus.face import load_portrait
-    from textmsa.demo_corpus.plan import make_plan
     from textmsa.demo_corpus.words import load_sentences
 
     sentences = load_sentences()
@@ -74,15 +74,25 @@ def render_corpus(out: Path, *, clips: int = 600, seed: int = 0, workers: int = 
     if workers < 1:
         raise UserError(f"--workers {workers}: give at least 1")
     out = Path(out)
-    Claim(out, COMMAND, {"version": VERSION, "clips": clips, "seed": seed}, record=BEGUN).take()
+    claim = Claim(out, COMMAND, {"version": VERSION, "clips": clips, "seed": seed}, record=BEGUN)
     if (out / CORPUS).is_file():
+        claim.take()
         return RenderResult(out, clips, 0)
+    with claim.held():
+        return _render(out, sentences, load_portrait(), clips=clips, seed=seed, workers=workers)
+
+
+def _render(
+    out: Path, sentences: "list[Sentence]", portrait: "Portrait", *, clips: int, seed: int, workers: int
+) -> RenderResult:
+    """As `render_corpus`, in a folder that is held."""
+    from textmsa.demo_corpus.plan import make_plan
+
     planned = out / PLAN
     durations = read_json(planned)["durations"] if planned.is_file() else None
     plan = make_plan(sentences, clips=clips, seed=seed, durations=durations)
     write_json(planned, {"durations": [clip.duration for clip in plan.clips]})
     todo = [(c, plan.speakers[c.speaker]) for c in plan.clips if not clip_path(out, plan, c).is_file()]
-    portrait = load_portrait()
     done = clips - len(todo)
     for _ in track(_rendered(out, plan, todo, portrait, workers), total=clips, label="render", done=done):
         pass

@@ -13,10 +13,14 @@ import numpy.typing as npt
 from textmsa.config import InputConfig
 from textmsa.errors import UserError
 from textmsa.inputs.time_grid import Standardisation, steps_of
-from textmsa.types import RESIDUAL_SEPARATOR, Clip, Explanation, FloatArray, Sample, Samples
+from textmsa.types import MODALITIES, RESIDUAL_SEPARATOR, Clip, Explanation, FloatArray, Sample, Samples
 
 if TYPE_CHECKING:
     from textmsa.model import TextMsaConfig
+
+
+UNREAD = "not read by this network"
+UNMEASURED = "too little of it could be measured"
 
 
 @dataclass(frozen=True)
@@ -53,12 +57,15 @@ def text_of(transcript: str | None, transcript_en: str | None, explanation: Expl
     return chosen[source] or None
 
 
-def missing_text(sample: Sample, config: "InputConfig | TextMsaConfig") -> str | None:
-    """Why the network reads no text of a sample, which must be as the run's view gives it; None where it reads one."""
-    if "text" not in config.modalities:
-        return "not read by this network"
-    if _text_of(sample, config) is not None:
-        return None
+def missing_of(sample: Sample, example: Example, config: "InputConfig | TextMsaConfig") -> dict[str, str]:
+    """Modality -> why the network reads nothing of it, for each that the example of this sample lacks."""
+    reasons = dict.fromkeys(("audio", "video"), UNMEASURED) | sample.observation.missing
+    reasons["text"] = _why_no_text(sample, config)
+    reasons |= {modality: UNREAD for modality in MODALITIES if modality not in config.modalities}
+    return {modality: reasons[modality] for modality in MODALITIES if getattr(example, modality) is None}
+
+
+def _why_no_text(sample: Sample, config: "InputConfig | TextMsaConfig") -> str:
     if config.pieces == "given":
         return f"no word pieces of the text {config.text_input!r}"
     reasons = {"translated": "no translation (text_en)", "reason": "the explanation has no reason"}

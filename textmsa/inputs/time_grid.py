@@ -1,4 +1,4 @@
-"""Sequences of any length -> the common time grid (DESIGN, "Our semantics").
+"""Sequences of any length -> the common time grid (docs/architecture.md, "What a clip's score depends on").
 
 Shapes: T values, S steps, F features. Masks are True where real.
 """
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from textmsa.features.statistics import Statistics
     from textmsa.model import TextMsaConfig
 
-STEP_SECONDS = 0.1  # the common time grid (DESIGN, "Our semantics")
+STEP_SECONDS = 0.1  # the common time grid (docs/architecture.md, "What a clip's score depends on")
 LEAST_MEASURED = 0.5  # a window is real if at least this share of its columns has a value
 STANDARD_LIMIT = 5.0  # standardised values are kept within this many standard deviations
 

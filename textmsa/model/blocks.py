@@ -14,7 +14,7 @@ from textmsa.config import ModelConfig
 class PreNormAttention(nn.Module):
     """Multi-head attention with LayerNorms of its own on queries, keys and values, plus the residual.
 
-    q, k and v have no bias, the output projection has one; scale head_size^-1/2 (DESIGN 2.3).
+    q, k and v have no bias, the output projection has one; scale head_size^-1/2.
     """
 
     def __init__(self, config: ModelConfig) -> None:
@@ -76,5 +76,5 @@ class Block(nn.Module):
 
 
 def random_positions(length: int, config: ModelConfig) -> nn.Parameter:
-    """Learned positions (1, length, D), initialised from a normal distribution (DESIGN 2.3)."""
+    """Learned positions (1, length, D), initialised from a normal distribution."""
     return nn.Parameter(config.position_std * torch.randn(1, length, config.hidden_size))

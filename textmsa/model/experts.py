@@ -1,4 +1,4 @@
-"""Text-routed sparse mixture of experts (DESIGN 2.6).
+"""Text-routed sparse mixture of experts.
 
 Shapes: B clips, T positions, D = hidden_size, M = mlp_size, E experts of which K are chosen for a clip.
 """

@@ -1,4 +1,4 @@
-"""Features meet their explanation by cross-attention (DESIGN 2.4, the paper's explanation alignment)."""
+"""Features meet their explanation by cross-attention (the paper's explanation alignment)."""
 
 from torch import nn
 

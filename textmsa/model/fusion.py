@@ -1,4 +1,4 @@
-"""Gated fusion of the three summaries into one score (DESIGN 2.7)."""
+"""Gated fusion of the three summaries into one score."""
 
 import torch
 from torch import Tensor, nn

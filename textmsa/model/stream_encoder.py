@@ -1,4 +1,4 @@
-"""One stream (text, audio, video or an explanation) on its way to the common width (DESIGN 2.3)."""
+"""One stream (text, audio, video or an explanation) on its way to the common width."""
 
 from typing import NamedTuple
 

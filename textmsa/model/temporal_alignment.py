@@ -1,4 +1,4 @@
-"""Audio and video meet along their common axis (DESIGN 2.5, the paper's temporal alignment).
+"""Audio and video meet along their common axis (the paper's temporal alignment).
 
 A variant is a module with `__init__(config)` and `forward(audio, video) -> (audio, video)`; it is entered in
 `seams.TEMPORAL_ALIGNMENTS`.

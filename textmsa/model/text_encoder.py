@@ -1,4 +1,4 @@
-"""The shared text encoder: any AutoModel, all texts of a batch in one call (DESIGN 2.2)."""
+"""The shared text encoder: any AutoModel, all texts of a batch in one call."""
 
 import inspect
 from collections.abc import Iterator

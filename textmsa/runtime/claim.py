@@ -2,7 +2,7 @@
 
 import fcntl
 import json
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,16 +37,19 @@ class Claim:
     options: dict[str, Any]
     record: str = CLAIM
 
-    def take(self, *, beside: Collection[str] = ()) -> None:
+    def take(self) -> None:
         """Write the options into a new or empty folder, or make sure that it was begun with them.
 
-        `beside` names files that may lie there before. Raises UserError where the folder holds something else, or was
-        begun otherwise.
+        Raises UserError where the folder holds something else, or was begun otherwise.
         """
         if (self.folder / self.record).is_file():
             self.check()
             return
-        check_empty(self.folder, beside=beside)
+        check_empty(self.folder)
+        self.write()
+
+    def write(self) -> None:
+        """Write the options down, whatever else the folder holds; `take` looks first."""
         self.folder.mkdir(parents=True, exist_ok=True)
         write_json(self.folder / self.record, self.options)
 
@@ -67,20 +70,13 @@ class Claim:
             self.take()
             yield
 
-    @property
-    def is_taken(self) -> bool:
-        """Whether the folder was begun with just these options."""
-        record = self.folder / self.record
-        return record.is_file() and not differences(self.options, read_json(record, remedy="give another folder"))
 
-
-def check_empty(folder: Path, *, beside: Collection[str] = ()) -> None:
-    """Raises UserError where a folder holds something: leftovers of a kill, the lock and `beside` do not count."""
+def check_empty(folder: Path) -> None:
+    """Raises UserError where a folder holds something: leftovers of a kill and the lock do not count."""
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder}: is a file; give a new folder")
-    known = {LOCK, *beside}
     names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-    if strange := [name for name in names if name not in known and not name.endswith(UNFINISHED)]:
+    if strange := [name for name in names if name != LOCK and not name.endswith(UNFINISHED)]:
         raise UserError(f"{folder}: holds other files ({strange[0]}); give a new or empty folder")
 
 

@@ -7,19 +7,23 @@ frame a second are its values. Only the tokens of the answers are learnt.
 import json
 import math
 import time
-from dataclasses import asdict, dataclass, fields
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from textmsa import seams
 from textmsa.errors import UserError
 from textmsa.explain.language_models.local_model import LocalModel
 from textmsa.explain.prompts import Language
-from textmsa.runtime.atomic import read_bytes, read_json, write_json, write_text
+from textmsa.runtime.atomic import read_bytes, read_json, write_text
 from textmsa.runtime.claim import CLAIM, Claim, differences
 from textmsa.train.checkpoints import CHECKPOINTS, last_checkpoint
 from textmsa.train.described_clips import DescribedClips, Example, Shown, unreadable
+
+if TYPE_CHECKING:
+    from accelerate import PartialState
 
 COMMAND = "textmsa finetune-explainer"
 READABLE, RECORD = "clips.json", "finetune.json"
@@ -179,8 +183,26 @@ def finetune_explainer(
     --------
     textmsa finetune-explainer --data described.csv --clips my_clips --model MODEL --out adapter
     """
-    options = locals()
-    recipe = FinetuneRecipe(**{part.name: options[part.name] for part in fields(FinetuneRecipe)})
+    recipe = FinetuneRecipe(
+        model=model,
+        explainer=explainer,
+        revision=revision,
+        language=language,
+        fps=fps,
+        max_frames=max_frames,
+        rank=rank,
+        alpha=alpha,
+        dropout=dropout,
+        epochs=epochs,
+        batch_size=batch_size,
+        gradient_accumulation=gradient_accumulation,
+        learning_rate=learning_rate,
+        warmup_fraction=warmup_fraction,
+        seed=seed,
+        dtype=dtype,
+        load_in_4bit=load_in_4bit,
+        gradient_checkpointing=gradient_checkpointing,
+    )
     recipe.check()
     return finetune(recipe, DescribedClips(Path(data), Path(clips), language), Path(out), device=device)
 
@@ -191,14 +213,32 @@ def finetune(recipe: FinetuneRecipe, described: DescribedClips, out: Path, *, de
     examples = described.read(sees=class_.sees, hears=class_.hears)
     claim = claim_of(recipe, described, out)
     if (out / RECORD).is_file():
-        _take(claim)
+        _adopt(claim)
+        claim.take()
         learnt = int(read_json(out / RECORD, remedy=REMEDY, unstamped=True)["examples"])
         return FinetuneResult(out, learnt, _left_out(out), finished_before=True)
     from accelerate import PartialState
 
-    shown, state = Shown(recipe.fps, recipe.max_frames), PartialState(cpu=device == "cpu")
+    state = PartialState(cpu=device == "cpu")
     if state.is_main_process:
-        _take(claim)
+        _adopt(claim)
+    with claim.held() if state.is_main_process else nullcontext():
+        return _finetune(recipe, class_, examples, described, claim, state, device=device)
+
+
+def _finetune(
+    recipe: FinetuneRecipe,
+    class_: type[LocalModel],
+    examples: list[Example],
+    described: DescribedClips,
+    claim: Claim,
+    state: "PartialState",
+    *,
+    device: str,
+) -> FinetuneResult:
+    """As `finetune`, in a folder that the first process holds."""
+    out, shown = claim.folder, Shown(recipe.fps, recipe.max_frames)
+    if state.is_main_process:
         unreadable(examples, shown, out / READABLE)
     while not (out / READABLE).is_file():  # a barrier would give up after some minutes
         time.sleep(WAITING)
@@ -255,8 +295,8 @@ def claim_of(recipe: FinetuneRecipe, described: DescribedClips, out: Path) -> Cl
     return Claim(out, COMMAND, asdict(recipe) | facts)
 
 
-def _take(claim: Claim) -> None:
-    """Claim the folder; one that an older textmsa began has its options in another file, and is gone on with."""
+def _adopt(claim: Claim) -> None:
+    """Claim a folder that an older textmsa began, which has its options in another file; leave any other as it is."""
     old = claim.folder / OLD_CLAIM
     if old.is_file() and not (claim.folder / CLAIM).is_file():
         options = read_json(old, remedy=REMEDY, unstamped=True)
@@ -264,8 +304,7 @@ def _take(claim: Claim) -> None:
         options["clips"] = str(Path(options.get("clips", "")).resolve())
         if found := differences(claim.options, options):
             raise UserError(f"{claim.folder}: was begun otherwise by {COMMAND} ({'; '.join(found)}); {REMEDY}")
-        write_json(claim.folder / CLAIM, claim.options)
-    claim.take()
+        claim.write()
 
 
 def _left_out(out: Path) -> dict[str, str]:

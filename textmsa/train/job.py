@@ -1,23 +1,32 @@
 """A run folder that is being made: begun with one recipe, one store and one precision, and with no other."""
 
+import json
 import logging
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from textmsa.config import AlignmentQuery, Recipe
-from textmsa.errors import UserError
+from textmsa.errors import UserError, reason_of
 from textmsa.features.statistics import Statistics
 from textmsa.run import RECIPE, RUN, RunInfo
-from textmsa.runtime.atomic import write_json, write_text
+from textmsa.runtime.atomic import write_text
 from textmsa.runtime.claim import CLAIM, Claim, check_empty, differences
-from textmsa.store.manifest import Manifest
 from textmsa.store.preparation import STATISTICS
 from textmsa.store.reading import Store
+from textmsa.store.rows import PROVENANCE
 from textmsa.train.checkpoints import CHECKPOINTS
+from textmsa.types import EXPLANATION_PARTS
 
 COMMAND = "textmsa train"
+IDENTIFYING = (
+    *("id", "split", "label", "transcript", "transcript_en"),
+    *(f"explanation_{part}" for part in EXPLANATION_PARTS),
+    *PROVENANCE,
+)
+"""Columns that tell a store from another; the sources stand for the features."""
 
 logger = logging.getLogger(__name__)
 
@@ -51,7 +60,7 @@ class Job:
         """What the folder is begun with."""
         options = {
             "recipe": plain(asdict(self.recipe)),
-            "store": identity_of(self.store.manifest),
+            "store": identity_of(self.store),
             "precision": self.precision,
         }
         return Claim(self.folder, COMMAND, options)
@@ -78,17 +87,14 @@ class Job:
         import yaml
 
         self.check()
-        self.folder.mkdir(parents=True, exist_ok=True)
         if not (self.folder / CLAIM).is_file():
-            write_json(self.folder / CLAIM, self.claim.options)
+            self.claim.write()
         if not (self.folder / RECIPE).is_file():
             write_text(self.folder / RECIPE, yaml.safe_dump(plain(asdict(self.recipe)), sort_keys=False))
 
     def _check_unclaimed(self) -> None:
         """As `check`, of a folder that an older textmsa began, by what else it holds."""
-        import yaml
-
-        wanted, recorded = self.claim.options, {"recipe": yaml.safe_load((self.folder / RECIPE).read_text("utf-8"))}
+        wanted, recorded = self.claim.options, {"recipe": _read_yaml(self.folder / RECIPE)}
         compared = ["recipe"]
         if (self.folder / RUN).is_file():
             info, statistics = RunInfo.load(self.folder), Statistics.load(self.folder / STATISTICS)
@@ -110,8 +116,18 @@ class Job:
         )
 
 
-def identity_of(manifest: Manifest) -> dict[str, Any]:
+def _read_yaml(path: Path) -> Any:
+    import yaml
+
+    try:
+        return yaml.safe_load(path.read_text("utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: damaged ({reason_of(error)}); give another folder") from error
+
+
+def identity_of(store: Store) -> dict[str, Any]:
     """What tells a store from another, wherever it lies."""
+    manifest = store.manifest
     parts = {name: getattr(manifest, name) for name in ("audio", "video", "explainer")}
     return {
         "corpus": manifest.corpus,
@@ -119,8 +135,17 @@ def identity_of(manifest: Manifest) -> dict[str, Any]:
         "clips": manifest.counts,
         "score_range": list(manifest.score_range),
         "statistics": manifest.statistics_sha256,
+        "content": content_sha256(store),
         **{name: None if part is None else plain(asdict(part)) for name, part in parts.items()},
     }
+
+
+def content_sha256(store: Store) -> str:
+    """SHA-256 of the clips' labels, texts and explanations and of what their features were made from."""
+    digest = sha256()
+    for name in IDENTIFYING:
+        digest.update(json.dumps([name, store.column(name)]).encode())
+    return digest.hexdigest()
 
 
 def plain(value: object) -> Any:
