@@ -1,8 +1,11 @@
 """Files that are written at once or not at all, and read with a remedy where they are damaged."""
 
+import csv
+import hashlib
+import io
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
@@ -16,13 +19,41 @@ UNFINISHED = ".unfinished"
 REMEDY = "make it again, in another folder, with the command that wrote it"
 
 
+@contextmanager
+def replacing(path: Path, *, shared: bool = False) -> Iterator[IO[bytes]]:
+    """A stream whose content becomes `path` at once, to disk first, where the block ends without an exception.
+
+    Where it does not, `path` stays as it was. With `shared`, other processes may write the same file at the same time;
+    the last one done wins.
+    """
+    unfinished = path.with_name(path.name + (f".{os.getpid()}" if shared else "") + UNFINISHED)
+    try:
+        with unfinished.open("wb") as stream:
+            yield stream
+            to_disk(stream)
+        os.replace(unfinished, path)
+    except BaseException:
+        unfinished.unlink(missing_ok=True)
+        raise
+
+
 def write_text(path: Path, text: str) -> None:
-    """Write a file at once or not at all: to disk under another name, then renamed."""
-    unfinished = path.with_name(path.name + UNFINISHED)
-    with unfinished.open("w", encoding="utf-8", newline="") as stream:
-        stream.write(text)
-        to_disk(stream)
-    os.replace(unfinished, path)
+    """Write a file of UTF-8 text at once or not at all."""
+    with replacing(path) as stream:
+        stream.write(text.encode("utf-8"))
+
+
+def csv_text(rows: Iterable[Sequence[object]], *, end: str = "\r\n") -> str:
+    """A table as text, its header the first of the rows; lines end as RFC 4180 has it, unless `end` says otherwise."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator=end).writerows(rows)
+    return text.getvalue()
+
+
+def file_sha256(path: Path) -> str:
+    """The hash of a file's content, in hexadecimal digits; OSError where it cannot be read."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def to_disk(stream: IO[Any]) -> None:
