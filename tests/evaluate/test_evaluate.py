@@ -187,6 +187,20 @@ def test_the_oracle_of_the_test_clips_is_no_floor_of_others(tmp_path):
     assert corpus_floors(tmp_path, "valid") == {"words": 0.5}
 
 
+@pytest.mark.parametrize(
+    "content", ["{", "[]", '{"floors": 3}', '{"floors": {"words": "low"}}', '{"oracle_test_mae": null}']
+)
+def test_a_damaged_description_of_the_corpus_is_one_line_before_the_scoring(run, tmp_path, capsys, content):
+    (tmp_path / "corpus").mkdir()
+    (tmp_path / "corpus" / "corpus.json").write_text(content)
+    store = generate_store(tmp_path / "store", clips=40)
+    replace(store.manifest, corpus_folder=str(tmp_path / "corpus")).save(store.path)
+    assert main(["evaluate", str(run), "--data", str(store.path), "--no-baselines"]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "corpus.json" in error and "mend or remove it" in error
+    assert not (run / "readings.csv").exists()
+
+
 def test_other_splits_say_what_their_figures_are(store, run):
     train_split = evaluate(run, data=store.path, split="train")
     assert train_split.baselines == {} and train_split.difference == {}
