@@ -59,10 +59,10 @@ def test_a_table_says_of_which_run_and_store_it_is(store, run):
     assert origin.store.statistics_sha256 == store.manifest.statistics_sha256
     assert origin.store.counts == store.manifest.counts
     assert origin.run is not None and (origin.run.path, origin.run.seeds) == (str(run), [1])
-    assert {"textmsa", "torch", "numpy"} <= set(origin.made["packages"])
+    assert {"textmsa", "torch", "numpy"} <= set(origin.stamp["packages"])
     document = json.loads((run / "evaluation-test" / "metrics.json").read_text())
     assert document["test"] == pytest.approx(evaluation.metrics)
-    assert document["made"]["packages"] == origin.made["packages"]
+    assert document["made"]["packages"] == origin.stamp["packages"]
     assert document["made"]["date"].endswith("Z") and "commit" in document["made"]
 
 

@@ -12,7 +12,7 @@ from textmsa.corpora import DESCRIPTION, read_description
 from textmsa.errors import UserError
 from textmsa.evaluate.baselines import Baselines
 from textmsa.evaluate.labelled import Labelled, labelled_clips
-from textmsa.evaluate.origin import Origin
+from textmsa.evaluate.origin import Origin, stamped
 from textmsa.evaluate.paired import Floats, paired
 from textmsa.evaluate.predictions import Predictions
 from textmsa.evaluate.readings import note_reading
@@ -46,7 +46,7 @@ class Evaluation:
     """Clips of the split that have no label, and were left out."""
     left_out: dict[str, str] = field(default_factory=dict)
     """Baseline -> why it was not fitted."""
-    made: dict[str, Any] = field(default_factory=dict)
+    stamp: dict[str, Any] = field(default_factory=dict)
     """Versions, commit and date."""
     robustness: list[RobustnessRow] = field(default_factory=list)
     """By the rate of missing modalities, where that was asked for."""
@@ -93,7 +93,7 @@ class Evaluation:
         for name in ("drift", "reading", "robustness"):
             del document[name]
         named = {"test" if name == "metrics" else name: value for name, value in document.items()}
-        write_text(out / "metrics.json", json.dumps(without_nan(named), indent=2) + "\n")
+        write_metrics(out, named)
 
 
 def evaluate(
@@ -174,7 +174,7 @@ def _scored(run: Run, store: Store, clips: Labelled, precision: Precision) -> tu
         difference={},
         by_seed={seed: metrics.evaluate(score_N, clips.label_N, family) for seed, score_N in by_seed.items()},
         unlabelled=clips.unlabelled,
-        made=origin.made,
+        stamp=origin.stamp,
         drift=run.drift(store, clips.indices, scores) if precision == "int8" else "",
     )
     return predictions, evaluation
@@ -230,6 +230,11 @@ def difference(score_N: Floats, others: dict[str, Floats], true_N: Floats) -> di
         "interval": list(comparison.interval),
         "permutation_p": comparison.permutation_p,
     }
+
+
+def write_metrics(out: Path, document: dict[str, Any]) -> None:
+    """Write metrics.json into `out`, at once or not at all."""
+    write_text(out / "metrics.json", json.dumps(without_nan(stamped(document)), indent=2) + "\n")
 
 
 def without_nan(value: object) -> object:
