@@ -21,6 +21,8 @@ from textmsa.errors import UserError, first_line
 from textmsa.types import ID_SEPARATOR, SPLITS, Clip
 
 ScoreRange = tuple[float, float]
+DESCRIPTION = "corpus.json"
+"""Beside the clips: may name the corpus and its score range, and carry what its maker knows of it."""
 SCORE_RANGES: tuple[ScoreRange, ...] = ((-1.0, 1.0), (-3.0, 3.0))
 """Of CH-SIMS and of MOSI/MOSEI; the first that holds every label is taken where the corpus names none."""
 REQUIRED_COLUMNS = ("video_id", "clip_id", "text", "label", "mode")
@@ -111,7 +113,7 @@ class MmsaCorpus:
     def read(self, folder: Path, *, score_range: ScoreRange | None) -> Corpus:
         """Read and check `label.csv`; see `read_corpus`."""
         table = folder / "label.csv"
-        described = _read_description(folder / "corpus.json")
+        described = read_description(folder)
         rows = list(_rows(table))
         if not rows:
             raise UserError(f"{table}: no rows below the header; add one row per clip")
@@ -133,7 +135,9 @@ class MmsaTranscripts(MmsaCorpus):
     needs_media = False
 
 
-def _read_description(path: Path) -> dict[str, Any]:
+def read_description(folder: Path) -> dict[str, Any]:
+    """What a corpus' `corpus.json` says of it, nothing where there is none; UserError where it is damaged."""
+    path = folder / DESCRIPTION
     if not path.exists():
         return {}
     try:
@@ -141,7 +145,7 @@ def _read_description(path: Path) -> dict[str, Any]:
     except (ValueError, OSError) as error:
         raise UserError(f"{path}: not JSON ({first_line(error)}); mend or remove it") from error
     if not isinstance(described, dict):
-        raise UserError(f'{path}: must hold a JSON object such as {{"score_range": [-3, 3]}}')
+        raise UserError(f'{path}: must hold a JSON object such as {{"score_range": [-3, 3]}}; mend or remove it')
     return described
 
 
@@ -217,13 +221,8 @@ def _choose_range(
     given: ScoreRange | None,
 ) -> tuple[ScoreRange, str]:
     """The score range and where it comes from; raises UserError at the first label outside."""
-    if given is not None:
-        chosen, source = given, "given"
-    elif "score_range" in described:
-        where = f"{table.with_name('corpus.json')}: score_range"
-        chosen, source = parse_score_range(described["score_range"], where=where), "corpus.json"
-    else:
-        chosen, source = range_of([value for values in labels for value in values.values() if value is not None])
+    there = [value for values in labels for value in values.values() if value is not None]
+    chosen, source = (given, "given") if given is not None else described_range(table.parent, described, there)
     for row, values in zip(rows, labels, strict=True):
         for column, value in values.items():
             if value is not None and not chosen[0] <= value <= chosen[1]:
@@ -234,7 +233,15 @@ def _choose_range(
     return chosen, source
 
 
-def range_of(labels: Collection[float]) -> tuple[ScoreRange, str]:
+def described_range(folder: Path, described: dict[str, Any], labels: Collection[float]) -> tuple[ScoreRange, str]:
+    """The range that the folder's description names, else the one of the labels, and where it comes from."""
+    if "score_range" not in described:
+        return _range_of(labels)
+    where = f"{folder / DESCRIPTION}: score_range"
+    return parse_score_range(described["score_range"], where=where), DESCRIPTION
+
+
+def _range_of(labels: Collection[float]) -> tuple[ScoreRange, str]:
     """The first of `SCORE_RANGES` that holds all labels, else the widest, and where it comes from."""
     fitting = [bounds for bounds in SCORE_RANGES if all(bounds[0] <= value <= bounds[1] for value in labels)]
     return fitting[0] if labels and fitting else SCORE_RANGES[-1], "labels" if labels else "no labels"

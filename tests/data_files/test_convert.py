@@ -1,5 +1,6 @@
 """Published data files in and out."""
 
+import hashlib
 import os
 import pickle
 from dataclasses import replace
@@ -24,6 +25,7 @@ from textmsa.model import TextMsaConfig
 from textmsa.model.text_encoder import load_encoder
 from textmsa.run import Run
 from textmsa.store.reading import Store
+from textmsa.store.writing import write_store
 from textmsa.train.command import train
 from textmsa.types import FeatureSequence
 
@@ -102,7 +104,7 @@ def test_frames_first_gives_the_arrays_of_the_reference_loader(shared, tmp_path,
 
 
 def reference_steps(values_TF: np.ndarray, length: int = 50) -> np.ndarray:
-    """As DESIGN 2 tells of the reference's loader: 50 steps from the first row that is not all zero, or the last 50."""
+    """As the reference's loader does it: 50 steps from the first row that is not all zero, or the last 50."""
     values_TF = np.where(np.isneginf(values_TF), 0, values_TF)
     if len(values_TF) == length:
         return values_TF
@@ -178,6 +180,50 @@ def test_small_labels_are_sims_scores(tmp_path):
     store = Store.open(tmp_path / "store")
     assert store.manifest.score_range == (-1, 1)
     assert store[0].clip.label_text == pytest.approx(store[0].clip.label)
+
+
+def test_a_description_beside_the_pickle_names_range_and_corpus(tmp_path):
+    made = content()
+    for split in made.values():
+        split["regression_labels"] = split["regression_labels"] / 3
+    path = written(tmp_path, made)
+    (tmp_path / "corpus.json").write_text('{"name": "MOSI", "score_range": [-3, 3]}')
+    convert(path, out=tmp_path / "store")
+    manifest = Store.open(tmp_path / "store").manifest
+    assert (manifest.corpus, manifest.score_range, manifest.score_range_source) == ("MOSI", (-3, 3), "corpus.json")
+    (tmp_path / "corpus.json").write_text('{"score_range": [-0.5, 0.5]}')
+    with pytest.raises(UserError, match=r"is outside \[-0\.5, 0\.5\] \(range from corpus\.json\)"):
+        convert(path, out=tmp_path / "narrow")
+    (tmp_path / "corpus.json").write_text("{")
+    with pytest.raises(UserError, match=r"corpus\.json: not JSON"):
+        convert(path, out=tmp_path / "damaged")
+
+
+def test_a_converted_clip_comes_from_the_content_of_its_file(tmp_path, monkeypatch):
+    path = written(tmp_path, content())
+    before = hashlib.sha256(path.read_bytes()).hexdigest()
+    convert(path, out=tmp_path / "store")
+    monkeypatch.chdir(tmp_path)
+    convert(Path("corpus.pkl"), out=tmp_path / "same")
+    made = content()
+    made["train"]["regression_labels"][0] = 0.25
+    convert(written(tmp_path, made), out=tmp_path / "other")
+    first, same, other = (Store.open(tmp_path / name).row(0).source for name in ("store", "same", "other"))
+    assert first == same == before and first != other
+
+
+def test_a_label_that_is_no_number_is_not_exported(tmp_path):
+    store = generate_store(tmp_path / "before", clips=20)
+    rows = [store.row(index) for index in range(len(store))]
+    gone = store.indices("test")[0]
+    clip = replace(rows[gone].sample.clip, label=float("nan"))
+    rows[gone] = replace(rows[gone], sample=replace(rows[gone].sample, clip=clip))
+    store.preparation.save(tmp_path / "store")
+    write_store(tmp_path / "store", rows, manifest=store.manifest, statistics=store.statistics)
+    exported = export(tmp_path / "store", out=tmp_path / "there.pkl")
+    assert (exported.clips, exported.unlabelled) == (19, 1)
+    there = pickle.loads((tmp_path / "there.pkl").read_bytes())
+    assert np.isfinite(there["test"]["regression_labels"]).all()
 
 
 def test_clips_without_a_label_are_converted_counted_and_not_exported(tmp_path):
@@ -384,6 +430,7 @@ def test_a_table_of_transcripts_becomes_a_store_without_audio_and_video(tmp_path
         rows.append(f"v{i},1,THE FILM WAS NUMBER {i},{i / 8 - 1},Neutral,{split}")
     (tmp_path / "label.csv").write_text("\n".join(rows) + "\n")
     assert convert(tmp_path / "label.csv", out=tmp_path / "store").counts == SPLITS
+    assert Store.open(tmp_path / "store").manifest.corpus == tmp_path.name
     run = train(recipe(tmp_path / "encoder"), data=tmp_path / "store", out=tmp_path / "run", device="cpu")
     model = Run.open(run.path).model
     assert model.audio is None and model.video is None

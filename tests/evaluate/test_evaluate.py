@@ -59,10 +59,10 @@ def test_a_table_says_of_which_run_and_store_it_is(store, run):
     assert origin.store.statistics_sha256 == store.manifest.statistics_sha256
     assert origin.store.counts == store.manifest.counts
     assert origin.run is not None and (origin.run.path, origin.run.seeds) == (str(run), [1])
-    assert {"textmsa", "torch", "numpy"} <= set(origin.made["packages"])
+    assert {"textmsa", "torch", "numpy"} <= set(origin.stamp["packages"])
     document = json.loads((run / "evaluation-test" / "metrics.json").read_text())
     assert document["test"] == pytest.approx(evaluation.metrics)
-    assert document["made"]["packages"] == origin.made["packages"]
+    assert document["made"]["packages"] == origin.stamp["packages"]
     assert document["made"]["date"].endswith("Z") and "commit" in document["made"]
 
 
@@ -185,6 +185,20 @@ def test_the_oracle_of_the_test_clips_is_no_floor_of_others(tmp_path):
     (tmp_path / "corpus.json").write_text(json.dumps({"floors": {"words": 0.5}, "oracle_test_mae": 0.25}))
     assert corpus_floors(tmp_path, "test") == {"words": 0.5, "oracle on these clips": 0.25}
     assert corpus_floors(tmp_path, "valid") == {"words": 0.5}
+
+
+@pytest.mark.parametrize(
+    "content", ["{", "[]", '{"floors": 3}', '{"floors": {"words": "low"}}', '{"oracle_test_mae": null}']
+)
+def test_a_damaged_description_of_the_corpus_is_one_line_before_the_scoring(run, tmp_path, capsys, content):
+    (tmp_path / "corpus").mkdir()
+    (tmp_path / "corpus" / "corpus.json").write_text(content)
+    store = generate_store(tmp_path / "store", clips=40)
+    replace(store.manifest, corpus_folder=str(tmp_path / "corpus")).save(store.path)
+    assert main(["evaluate", str(run), "--data", str(store.path), "--no-baselines"]) == 2
+    error = capsys.readouterr().err
+    assert error.count("\n") == 1 and "corpus.json" in error and "mend or remove it" in error
+    assert not (run / "readings.csv").exists()
 
 
 def test_other_splits_say_what_their_figures_are(store, run):

@@ -11,6 +11,7 @@ from small_corpora import write_corpus
 
 from benchmarks.generated_store import generate_store
 from textmsa import metrics
+from textmsa.cli import main
 from textmsa.errors import AnswerError, UserError
 from textmsa.evaluate.compare import compare
 from textmsa.evaluate.predictions import Predictions
@@ -121,6 +122,18 @@ def test_what_breaks_down_on_a_clip_is_counted_and_the_others_go_on(tmp_path):
     comparison = compare(tmp_path / "z" / "predictions.csv", tmp_path / "z" / "predictions.csv")
     assert comparison.clips == 4
     assert "4 clips without a score in A or in B left out" in comparison.text()
+
+
+def test_clips_of_a_corpus_that_cannot_be_prepared_are_counted(tmp_path, capsys):
+    write_corpus(tmp_path / "corpus", 5)
+    (tmp_path / "corpus" / "Raw" / "000" / "0.mp4").write_bytes(b"no film")
+    options = ["--explainer", "echo", "--out", str(tmp_path / "z")]
+    assert main(["zero-shot", str(tmp_path / "corpus"), *options]) == 1
+    assert "1 of 1 clips scored\n  1 of the corpus skipped (see failures.csv" in capsys.readouterr().out
+    document = json.loads((tmp_path / "z" / "metrics.json").read_text())
+    assert (document["scored"], document["skipped"]) == (1, 1)
+    assert "textmsa" in document["made"]["packages"]
+    assert main(["zero-shot", str(tmp_path / "z" / "store"), *options]) == 0
 
 
 def test_an_option_that_the_explainer_does_not_have_is_one_line(tmp_path):

@@ -137,7 +137,6 @@ def test_splits_labels_ids_and_order_across_batches(tmp_path: Path) -> None:
     store = Store.open(make(tmp_path, made))
     assert [sample.clip.id for sample in store] == [str(place) for place in range(count)]
     assert store.indices("test") == list(range(1, count, 2))
-    assert store.ids("test") == [str(place) for place in range(1, count, 2)]
     np.testing.assert_array_equal(store.labels("train"), np.arange(0, count, 2) / 100)
     with pytest.raises(UserError, match="no clip in the split 'valid'"):
         store.indices("valid")

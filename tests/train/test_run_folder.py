@@ -210,7 +210,7 @@ def test_one_clip_to_train_on_and_one_to_validate_with_are_enough(encoder, tmp_p
         return with_label(stored, clip.label if clip.id in chosen else None)
 
     first = generate_store(tmp_path / "first", clips=60)
-    chosen = {first.ids(split)[0] for split in ("train", "valid")}
+    chosen = {first[first.indices(split)[0]].clip.id for split in ("train", "valid")}
     data = changed_store(tmp_path / "store", few, data="data-0002")
     assert train(small_recipe(encoder), data=data, out=tmp_path / "run", device="cpu").info.epochs == 1
 

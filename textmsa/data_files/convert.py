@@ -5,15 +5,17 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from textmsa import __version__
-from textmsa.corpora import ScoreRange, range_of, read_corpus
+from textmsa.corpora import DESCRIPTION, ScoreRange, described_range, read_corpus, read_description
 from textmsa.data_files.pickles import COLUMN_OF, LABELS, SplitTable, read_pickle
 from textmsa.errors import UserError
 from textmsa.features.statistics import Statistics, modality_statistics
 from textmsa.inputs.time_grid import without_padding
+from textmsa.runtime.atomic import file_sha256
 from textmsa.runtime.claim import check_empty
 from textmsa.store.manifest import Manifest
 from textmsa.store.preparation import CONVERTED, Preparation
@@ -64,7 +66,7 @@ def convert(file: Path, *, out: Path, name: str | None = None) -> ConvertResult:
     out
         The store to write; must not exist.
     name
-        The corpus' name; the file's name unless given.
+        The corpus' name; unless given that of a corpus.json beside the file, else the pickle's or the table's folder's.
 
     Examples
     --------
@@ -74,10 +76,11 @@ def convert(file: Path, *, out: Path, name: str | None = None) -> ConvertResult:
     check_empty(out)
     content = _of_table(file) if file.suffix == ".csv" else _of_pickle(file)
     statistics = _statistics(content.samples)
-    manifest = _manifest(content, statistics, name or file.stem, file.parent.resolve())
+    manifest = _manifest(content, statistics, name or content.corpus, file.parent.resolve())
     explainer = ExplainerSpec(CONVERTED, __version__)
     Preparation(content.specs["audio"], content.specs["video"], explainer, statistics).save(out)
-    rows = [StoredClip(sample, str(file)) for sample in content.samples]
+    source = file_sha256(file)
+    rows = [StoredClip(sample, source) for sample in content.samples]
     write_store(out, rows, manifest=manifest, statistics=statistics)
     return ConvertResult(
         store=out,
@@ -93,6 +96,7 @@ def convert(file: Path, *, out: Path, name: str | None = None) -> ConvertResult:
 class _Content:
     """What a file held."""
 
+    corpus: str
     samples: list[Sample]
     specs: dict[str, FeatureSpec]
     not_finite: dict[str, int]
@@ -109,9 +113,11 @@ def _of_pickle(file: Path) -> _Content:
     folder = file.parent.resolve()
     samples = [sample for split, table in splits.items() for sample in table.samples(split, specs, folder)]
     _check_ids(samples, file)
-    score_range, source = _checked_range([sample.clip for sample in samples], file)
+    described = read_description(file.parent)
+    score_range, source = _checked_range([sample.clip for sample in samples], file, described)
     not_finite = {modality: sum(table.not_finite(modality) for table in splits.values()) for modality in COLUMN_OF}
-    return _Content(samples, specs, not_finite, score_range, source)
+    name = str(described.get("name", file.stem))
+    return _Content(name, samples, specs, not_finite, score_range, source)
 
 
 def _of_table(file: Path) -> _Content:
@@ -125,7 +131,7 @@ def _of_table(file: Path) -> _Content:
     ]
     nothing = FeatureSpec(CONVERTED, __version__, ())
     specs, not_finite = dict.fromkeys(COLUMN_OF, nothing), dict.fromkeys(COLUMN_OF, 0)
-    return _Content(samples, specs, not_finite, corpus.score_range, corpus.score_range_source)
+    return _Content(corpus.name, samples, specs, not_finite, corpus.score_range, corpus.score_range_source)
 
 
 def _statistics(samples: list[Sample]) -> Statistics:
@@ -177,15 +183,15 @@ def _check_ids(samples: list[Sample], file: Path) -> None:
         ids.add(sample.clip.id)
 
 
-def _checked_range(clips: list[Clip], file: Path) -> tuple[ScoreRange, str]:
-    """The range that holds all labels; UserError, naming the clip, at the first label that no range holds."""
+def _checked_range(clips: list[Clip], file: Path, described: dict[str, Any]) -> tuple[ScoreRange, str]:
+    """The range of `described_range`; UserError, naming the clip, at the first label outside it."""
     labels = {(clip.id, field): getattr(clip, field) for clip in clips for field in LABELS}
     values = {key: value for key, value in labels.items() if value is not None}
-    (low, high), source = range_of(values.values())
+    (low, high), source = described_range(file.parent, described, values.values())
     for (identity, field), value in values.items():
         if not (math.isfinite(value) and low <= value <= high):
             raise UserError(
-                f"{file}: clip {identity!r}: {LABELS[field]} {value:g} is outside [{low:g}, {high:g}]; mend it "
-                "(the field's corpora have no wider range)"
+                f"{file}: clip {identity!r}: {LABELS[field]} {value:g} is outside [{low:g}, {high:g}] "
+                f"(range from {source}); mend it, or name the range as score_range in {file.with_name(DESCRIPTION)}"
             )
     return (low, high), source

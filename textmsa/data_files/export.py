@@ -14,6 +14,7 @@ import numpy.typing as npt
 from textmsa.data_files.pickles import COLUMN_OF, EXPLANATIONS, LABELS
 from textmsa.errors import UserError
 from textmsa.inputs.time_grid import pool_to_grid
+from textmsa.runtime.atomic import replacing
 from textmsa.store.reading import Store
 from textmsa.types import SPLITS, FeatureSequence, FloatArray
 
@@ -64,19 +65,17 @@ def export(store: Path, *, out: Path, tokenizer: str = "minilm", max_steps: int 
     writer = _TextWriter(tokenizer)
     content = {split: _exported(opened, indices, longest, max_steps, writer) for split, indices in splits.items()}
     out.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = out.with_name(out.name + ".part")
-    with unfinished.open("wb") as stream:
+    with replacing(out) as stream:
         pickle.dump(content, stream, protocol=4)
-    unfinished.replace(out)
     clips = sum(map(len, splits.values()))
     return ExportResult(out, clips, longest, unlabelled)
 
 
 def _labelled(store: Store) -> tuple[dict[str, list[int]], int]:
     """Split -> the indices of its clips that have a label, and how many have none."""
-    labels = store.column("label")
     splits = {split: store.indices(split) for split in SPLITS if store.manifest.counts.get(split)}
-    labelled = {split: [i for i in indices if labels[i] is not None] for split, indices in splits.items()}
+    has_label_N = store.has_label_N
+    labelled = {split: [i for i in indices if has_label_N[i]] for split, indices in splits.items()}
     if not any(labelled.values()):
         raise UserError(f"{store.path}: no clip has a label; MMSA's files need one for each")
     left_out = sum(map(len, splits.values())) - sum(map(len, labelled.values()))
@@ -152,9 +151,9 @@ def _exported(
             columns[column] = np.array([text or "" for text in texts], object)
             columns[f"{column}_bert"] = writer.pieces(texts)
     for field, column in list(LABELS.items())[1:]:  # of the modalities
-        values = [getattr(clip, field) for clip in clips]
-        if None not in values:
-            columns[column] = np.array(values, np.float32)
+        values = np.array([getattr(clip, field) for clip in clips], np.float32)  # None becomes NaN
+        if np.isfinite(values).all():
+            columns[column] = values
     return columns
 
 

@@ -1,6 +1,6 @@
 """The field's pickles in and out: MMSA, MMSA-FET and TEXT files <-> store.
 
-A file is {"train", "valid", "test"} of columns over N clips (DESIGN, formats):
+A file is {"train", "valid", "test"} of columns over N clips as MMSA and TEXT write it:
 
     raw_text, id                        what was said, "video$_$clip"
     text_bert (N, 3, L)                 word pieces: ids, mask, segments; TEXT files have more of them
@@ -21,6 +21,7 @@ import numpy as np
 from textmsa.errors import UserError, first_line, reason_of
 from textmsa.inputs.time_grid import without_padding
 from textmsa.store.preparation import CONVERTED
+from textmsa.store.rows import PIECES
 from textmsa.types import (
     EXPLANATION_PARTS,
     ID_SEPARATOR,
@@ -47,14 +48,13 @@ ADMITTED = {
     ("collections", "OrderedDict"),
 }
 REQUIRED = ("id", "audio", "vision", "regression_labels")
-PIECES = {
-    "transcript": "text_bert",
-    "translated": "text_en_bert",
-    "residual": "text_residual_bert",
-    "reason": "reason_bert",
-    "audio": "audio_clue_bert",
-    "video": "visual_clue_bert",
-}
+PIECES_OF = dict(
+    zip(
+        PIECES,
+        ("text_bert", "text_en_bert", "text_residual_bert", "reason_bert", "audio_clue_bert", "visual_clue_bert"),
+        strict=True,
+    )
+)
 """What the network can read of a clip (`InputConfig.text_input`, and the explanations) -> column of word pieces."""
 EXPLANATIONS = dict(
     zip(EXPLANATION_PARTS, ("audio_clue", "visual_clue", "text_clue", "clue_summary", "reason"), strict=True)
@@ -119,10 +119,10 @@ class SplitTable:
             raise UserError(f"{self.where}: has neither 'raw_text' nor 'text_bert', one of which the text stream needs")
 
     def _check_sizes(self) -> None:
-        for key in (*REQUIRED, "raw_text", *EXPLANATIONS.values(), *PIECES.values(), *LABELS.values()):
+        for key in (*REQUIRED, "raw_text", *EXPLANATIONS.values(), *PIECES_OF.values(), *LABELS.values()):
             if key in self.columns and len(self.columns[key]) != len(self.ids):
                 raise UserError(f"{self.where}: {key!r} has {len(self.columns[key])} rows for {len(self.ids)} ids")
-        for key in PIECES.values():
+        for key in PIECES_OF.values():
             shape = np.shape(self.columns[key]) if key in self.columns else (0, 3, 0)
             if len(shape) != 3 or shape[1] != 3:
                 raise UserError(f"{self.where}: {key!r} has shape {shape}; it must be (clips, 3, length)")
@@ -151,7 +151,7 @@ class SplitTable:
         sequences = {modality: self._sequence(modality, row, specs[modality]) for modality in COLUMN_OF}
         pieces = {
             text: np.nan_to_num(np.asarray(self.columns[key][row], np.float64)).astype(np.int32)
-            for text, key in PIECES.items()
+            for text, key in PIECES_OF.items()
             if key in self.columns
         }
         missing = {} if clip.transcript or "transcript" in pieces else {"text": "no text in the file"}

@@ -1,7 +1,5 @@
 """Ablations: one change of a recipe a row, several seeds, one table with intervals."""
 
-import csv
-import io
 import logging
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -19,7 +17,7 @@ from textmsa.evaluate.origin import Origin
 from textmsa.evaluate.paired import Comparison, Floats, paired, shown_p
 from textmsa.evaluate.predictions import Predictions, predictions_of
 from textmsa.run import Run
-from textmsa.runtime.atomic import write_text
+from textmsa.runtime.atomic import csv_text, write_text
 from textmsa.runtime.progress import duration
 from textmsa.store.reading import Store
 from textmsa.train.command import parse_seeds, train
@@ -217,16 +215,14 @@ def changed(recipe: Recipe, values: dict[str, Any]) -> Recipe:
 
 def _write(rows: list[RowResult], out: Path) -> None:
     write_text(out / "ablation.md", markdown(rows) + "\n")
-    text = io.StringIO()
-    writer = csv.writer(text)
     names = ("difference", "low", "high", "permutation_p", "equivalence_p")
-    writer.writerow(["row", "what", "mae", "mae_std", "corr", "corr_std", "parameters", "seconds", *names])
+    lines = [["row", "what", "mae", "mae_std", "corr", "corr_std", "parameters", "seconds", *names]]
     for row in rows:
         gap = row.against_full
         numbers = [*_mean_std(row.mae), *_mean_std(row.corr), row.parameters, row.seconds]
         more = [] if gap is None else [gap.difference, *gap.interval, gap.permutation_p, gap.equivalence_p]
-        writer.writerow([row.name, row.what, *(f"{number:.6g}" for number in [*numbers, *more])])
-    write_text(out / "ablation.csv", text.getvalue())
+        lines.append([row.name, row.what, *(f"{number:.6g}" for number in [*numbers, *more])])
+    write_text(out / "ablation.csv", csv_text(lines))
     _plot(rows, out / "ablation.png")
 
 

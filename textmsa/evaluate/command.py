@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from textmsa import metrics
+from textmsa.corpora import DESCRIPTION, read_description
+from textmsa.errors import UserError
 from textmsa.evaluate.baselines import Baselines
 from textmsa.evaluate.labelled import Labelled, labelled_clips
-from textmsa.evaluate.origin import Origin
+from textmsa.evaluate.origin import Origin, stamped
 from textmsa.evaluate.paired import Floats, paired
 from textmsa.evaluate.predictions import Predictions
 from textmsa.evaluate.readings import note_reading
@@ -21,6 +23,8 @@ from textmsa.runtime.atomic import write_text
 from textmsa.scoring import mean_of
 from textmsa.store.reading import Store
 from textmsa.types import MODALITIES
+
+ORACLE = "oracle on these clips"
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,7 @@ class Evaluation:
     """Clips of the split that have no label, and were left out."""
     left_out: dict[str, str] = field(default_factory=dict)
     """Baseline -> why it was not fitted."""
-    made: dict[str, Any] = field(default_factory=dict)
+    stamp: dict[str, Any] = field(default_factory=dict)
     """Versions, commit and date."""
     robustness: list[RobustnessRow] = field(default_factory=list)
     """By the rate of missing modalities, where that was asked for."""
@@ -89,7 +93,7 @@ class Evaluation:
         for name in ("drift", "reading", "robustness"):
             del document[name]
         named = {"test" if name == "metrics" else name: value for name, value in document.items()}
-        write_text(out / "metrics.json", json.dumps(without_nan(named), indent=2) + "\n")
+        write_metrics(out, named)
 
 
 def evaluate(
@@ -131,10 +135,11 @@ def evaluate(
     opened, store = Run.open(Path(run)), Store.open(data)
     opened.check(store)
     clips = labelled_clips(store, split)
+    floors = corpus_floors(Path(store.manifest.corpus_folder), split)
     folder = Path(out) if out else opened.path / f"evaluation-{split}"
     folder.mkdir(parents=True, exist_ok=True)  # before the work, so that it is not in vain
     scored, result = _scored(opened, store, clips, precision)
-    result = replace(result, reading=note_reading(opened.path, folder, store.path, split).text())
+    result = replace(result, floors=floors, reading=note_reading(opened.path, folder, store.path, split).text())
     if not no_baselines and split != "train":
         scored, result = _beside_baselines(opened, store, clips, scored, result)
     scored.save(folder)
@@ -165,11 +170,11 @@ def _scored(run: Run, store: Store, clips: Labelled, precision: Precision) -> tu
         clips=len(clips.ids),
         metrics=metrics.evaluate(scores.score_N, clips.label_N, family),
         baselines={},
-        floors=corpus_floors(Path(store.manifest.corpus_folder), clips.split),
+        floors={},
         difference={},
         by_seed={seed: metrics.evaluate(score_N, clips.label_N, family) for seed, score_N in by_seed.items()},
         unlabelled=clips.unlabelled,
-        made=origin.made,
+        stamp=origin.stamp,
         drift=run.drift(store, clips.indices, scores) if precision == "int8" else "",
     )
     return predictions, evaluation
@@ -193,15 +198,24 @@ def _beside_baselines(
 
 
 def corpus_floors(corpus: Path, split: str = "test") -> dict[str, float]:
-    """The floors that the demo corpus carries, that of its test clips for those only; nothing for other corpora."""
-    path = corpus / "corpus.json"
-    if not path.is_file():
-        return {}
-    content = json.loads(path.read_text(encoding="utf-8"))
-    floors: dict[str, float] = dict(content.get("floors", {}))
-    if split == "test" and "oracle_test_mae" in content:
-        floors["oracle on these clips"] = content["oracle_test_mae"]
+    """The floors that the demo corpus carries, that of its test clips for those only; nothing for other corpora.
+
+    Raises UserError where the corpus' description is damaged.
+    """
+    described = read_description(corpus)
+    floors = described.get("floors", {})
+    if not isinstance(floors, dict):
+        raise _no_floors(corpus, "floors is no object of numbers")
+    if split == "test" and "oracle_test_mae" in described:
+        floors = {**floors, ORACLE: described["oracle_test_mae"]}
+    for name, value in floors.items():
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            raise _no_floors(corpus, f"the floor {name!r} is no number")
     return floors
+
+
+def _no_floors(corpus: Path, what: str) -> UserError:
+    return UserError(f"{corpus / DESCRIPTION}: {what}; mend or remove it")
 
 
 def difference(score_N: Floats, others: dict[str, Floats], true_N: Floats) -> dict[str, Any]:
@@ -216,6 +230,11 @@ def difference(score_N: Floats, others: dict[str, Floats], true_N: Floats) -> di
         "interval": list(comparison.interval),
         "permutation_p": comparison.permutation_p,
     }
+
+
+def write_metrics(out: Path, document: dict[str, Any]) -> None:
+    """Write metrics.json into `out`, at once or not at all."""
+    write_text(out / "metrics.json", json.dumps(without_nan(stamped(document)), indent=2) + "\n")
 
 
 def without_nan(value: object) -> object:

@@ -28,11 +28,11 @@ def labelled_clips(store: Store, split: str) -> Labelled:
     if split not in SPLITS:
         raise UserError(f"--split {split!r}: give one of {', '.join(SPLITS)}")
     indices = store.labelled(split)
-    ids, labels = store.column("id"), store.column("label")
+    ids = store.column("id")
     return Labelled(
         split,
         indices,
         [ids[index] for index in indices],
-        np.array([labels[index] for index in indices], np.float64),
+        store.label_N[indices],
         len(store.indices(split)) - len(indices),
     )

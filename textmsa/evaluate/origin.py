@@ -2,16 +2,17 @@
 
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from hashlib import sha256
-from pathlib import Path
 from typing import Any
 
 from textmsa.evaluate.labelled import Labelled
 from textmsa.run import RECIPE, RUN, Precision, Run
+from textmsa.runtime.atomic import file_sha256
 from textmsa.runtime.claim import differences
 from textmsa.runtime.versions import TRAINING, commit, package_versions
 from textmsa.store.reading import Store
 from textmsa.types import ExplainerSpec
+
+STAMP = "made"  # its key in files
 
 
 @dataclass(frozen=True)
@@ -30,15 +31,15 @@ class StoreRecord:
     @staticmethod
     def of(store: Store) -> "StoreRecord":
         """Of an open store."""
-        known = store.manifest
+        manifest = store.manifest
         return StoreRecord(
             path=str(store.path.resolve()),
-            corpus=known.corpus,
-            score_range=known.score_range,
-            counts=known.counts,
-            data=known.data,
-            created=known.created,
-            statistics_sha256=known.statistics_sha256,
+            corpus=manifest.corpus,
+            score_range=manifest.score_range,
+            counts=manifest.counts,
+            data=manifest.data,
+            created=manifest.created,
+            statistics_sha256=manifest.statistics_sha256,
         )
 
 
@@ -59,8 +60,8 @@ class RunRecord:
         return RunRecord(
             path=str(run.path.resolve()),
             seeds=run.info.seeds or [run.info.seed],
-            recipe_sha256=_sha256(recipe) if recipe.is_file() else None,
-            run_sha256=_sha256(run.path / RUN),
+            recipe_sha256=file_sha256(recipe) if recipe.is_file() else None,
+            run_sha256=file_sha256(run.path / RUN),
         )
 
 
@@ -78,31 +79,36 @@ class Origin:
     """None where no run scored, but `explainer`."""
     precision: str | None
     explainer: ExplainerSpec | None
-    made: dict[str, Any]
+    stamp: dict[str, Any]
     """Versions, commit and date."""
 
     @staticmethod
     def of_run(run: Run, store: Store, clips: Labelled, precision: Precision) -> "Origin":
         """Of `textmsa evaluate`."""
         counts = clips.split, len(clips.ids), clips.unlabelled
-        return Origin("evaluate", StoreRecord.of(store), *counts, RunRecord.of(run), precision, None, made())
+        return Origin("evaluate", StoreRecord.of(store), *counts, RunRecord.of(run), precision, None, stamp())
 
     @staticmethod
     def of_explainer(explainer: ExplainerSpec, store: Store, clips: Labelled) -> "Origin":
         """Of `textmsa zero-shot`."""
         counts = clips.split, len(clips.ids), clips.unlabelled
-        return Origin("zero-shot", StoreRecord.of(store), *counts, None, None, explainer, made())
+        return Origin("zero-shot", StoreRecord.of(store), *counts, None, None, explainer, stamp())
+
+    def to_json(self) -> dict[str, Any]:
+        """As it stands in files."""
+        return stamped(asdict(self))
 
     @staticmethod
     def from_json(document: dict[str, Any]) -> "Origin":
-        """From what `dataclasses.asdict` made of one; raises TypeError or KeyError for anything else."""
+        """From what `to_json` gave; raises TypeError or KeyError for anything else."""
         store, run, explainer = document["store"], document["run"], document["explainer"]
         parts = {
             "store": StoreRecord(**{**store, "score_range": tuple(store["score_range"])}),
             "run": None if run is None else RunRecord(**run),
             "explainer": None if explainer is None else ExplainerSpec(**explainer),
         }
-        return Origin(**{**document, **parts})
+        values = {"stamp" if key == STAMP else key: value for key, value in document.items()}
+        return Origin(**{**values, **parts})
 
     def differences(self, recorded: "Origin") -> list[str]:
         """What `recorded` was made of otherwise, in words; where things lie, versions and dates do not count."""
@@ -110,18 +116,19 @@ class Origin:
 
     def _deciding(self) -> dict[str, Any]:
         document = asdict(self)
-        del document["made"]
+        del document["stamp"]
         for part in ("store", "run"):
             if document[part] is not None:
                 del document[part]["path"]
         return document
 
 
-def made() -> dict[str, Any]:
-    """With what a result is made now: packages, commit of a checkout, and the date (UTC)."""
+def stamped(document: dict[str, Any]) -> dict[str, Any]:
+    """The same, with the key of the stamp as files have it."""
+    return {STAMP if key == "stamp" else key: value for key, value in document.items()}
+
+
+def stamp() -> dict[str, Any]:
+    """With what and when a result is made: packages, commit of a checkout, and the date (UTC)."""
     versions = package_versions([*TRAINING, "scikit-learn", "scipy"])
     return {"packages": versions, "commit": commit(), "date": f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"}
-
-
-def _sha256(path: Path) -> str:
-    return sha256(path.read_bytes()).hexdigest()

@@ -4,7 +4,7 @@ import csv
 import io
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 
@@ -14,7 +14,7 @@ from textmsa.errors import UserError, first_line
 from textmsa.evaluate.origin import Origin, RunRecord
 from textmsa.evaluate.paired import Floats
 from textmsa.run import RUN, Run
-from textmsa.runtime.atomic import write_json, write_text
+from textmsa.runtime.atomic import csv_text, write_json, write_text
 
 PREDICTIONS = "predictions.csv"
 ORIGIN = "predictions.json"
@@ -38,17 +38,14 @@ class Predictions:
         assert self.origin is not None
         text = self._csv()
         folder.mkdir(parents=True, exist_ok=True)
-        document = {"csv_sha256": sha256(text.encode()).hexdigest(), **asdict(self.origin)}
+        document = {"csv_sha256": sha256(text.encode()).hexdigest(), **self.origin.to_json()}
         write_json(folder / ORIGIN, document)
         write_text(folder / PREDICTIONS, text)
 
     def _csv(self) -> str:
-        text = io.StringIO()
-        writer = csv.writer(text)
-        writer.writerow(["id", "label", "score", *self.columns])
-        for name, *values in zip(self.ids, self.label_N, self.score_N, *self.columns.values(), strict=True):
-            writer.writerow([name, *(f"{value:.6f}" if np.isfinite(value) else "" for value in values)])
-        return text.getvalue()
+        rows = zip(self.ids, self.label_N, self.score_N, *self.columns.values(), strict=True)
+        lines = ([name, *(f"{v:.6f}" if np.isfinite(v) else "" for v in values)] for name, *values in rows)
+        return csv_text([["id", "label", "score", *self.columns], *lines])
 
     @staticmethod
     def load(path: Path) -> "Predictions":

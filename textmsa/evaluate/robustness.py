@@ -1,7 +1,5 @@
 """How a run's error grows as modalities go missing (the field's robustness curve)."""
 
-import csv
-import io
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +13,7 @@ from textmsa.inputs.examples import Example, SampleDataset
 from textmsa.inputs.time_grid import standards_of
 from textmsa.inputs.views import choose_missing, without
 from textmsa.run import Run
-from textmsa.runtime.atomic import write_text
+from textmsa.runtime.atomic import csv_text, write_text
 from textmsa.scoring import mean_of, score_all
 from textmsa.store.reading import Store
 from textmsa.types import MODALITIES
@@ -93,11 +91,8 @@ def write_robustness(rows: list[RobustnessRow], out: Path) -> None:
     from matplotlib.figure import Figure
 
     out.mkdir(parents=True, exist_ok=True)
-    text = io.StringIO()
-    writer = csv.writer(text)
-    writer.writerow(["missing_rate", "mae", "corr", "mae_std"])
-    writer.writerows([f"{value:.6f}" for value in (r.rate, r.mae, r.corr, r.mae_std)] for r in rows)
-    write_text(out / "robustness.csv", text.getvalue())
+    lines = ([f"{value:.6f}" for value in (r.rate, r.mae, r.corr, r.mae_std)] for r in rows)
+    write_text(out / "robustness.csv", csv_text([["missing_rate", "mae", "corr", "mae_std"], *lines]))
     figure = Figure(figsize=(5.5, 3.6), layout="constrained", dpi=110)
     axes = figure.add_subplot()
     rates = [row.rate for row in rows]

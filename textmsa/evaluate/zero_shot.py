@@ -14,14 +14,16 @@ import numpy as np
 
 from textmsa import metrics, seams
 from textmsa.errors import UserError, first_line
-from textmsa.evaluate.command import without_nan
+from textmsa.evaluate.command import write_metrics
 from textmsa.evaluate.labelled import Labelled, labelled_clips
 from textmsa.evaluate.origin import Origin
 from textmsa.evaluate.paired import Floats
 from textmsa.evaluate.predictions import Predictions
 from textmsa.explain import ScoringExplainer, can_score, concurrency_of
 from textmsa.prepare.command import prepare
+from textmsa.prepare.failures import FAILURES
 from textmsa.prepare.parts import build_explainer
+from textmsa.prepare.result import PrepareResult
 from textmsa.runtime.atomic import write_text
 from textmsa.runtime.progress import track
 from textmsa.runtime.threads import in_threads
@@ -49,19 +51,23 @@ class ZeroShot:
     middle: float = 0.0
     unlabelled: int = 0
     """Clips of the split that have no label, and were left out."""
-    made: dict[str, Any] = field(default_factory=dict)
+    skipped: int = 0
+    """Clips of the corpus, of any split, that could not be prepared; 0 where a store was given."""
+    stamp: dict[str, Any] = field(default_factory=dict)
     """Versions, commit and date."""
 
     @property
     def exit_code(self) -> int:
-        """0 all clips have a score, 1 some have none."""
-        return int(self.scored < self.clips)
+        """0 all clips have a score, 1 some have none, or could not be prepared."""
+        return int(self.scored < self.clips or self.skipped > 0)
 
     def text(self) -> str:
         """For people."""
         lines = [f"{self.split}: {self.scored} of {self.clips} clips scored"]
         if self.unlabelled:
             lines.append(f"  {self.unlabelled} without label left out")
+        if self.skipped:
+            lines.append(f"  {self.skipped} of the corpus skipped (see {FAILURES} of the store beside the results)")
         lines += [f"  without score: {reason}: {count}" for reason, count in self.missing.items()]
         lines += [f"  {name:<12}{value:7.3f}" for name, value in self.metrics.items()]
         if self.scored < self.clips:
@@ -106,6 +112,7 @@ def zero_shot(
 
     Examples
     --------
+    textmsa zero-shot store --out scores --explainer echo
     textmsa zero-shot store --out scores --explainer chat_endpoint --explainer-options.model MODEL
     """
     if split not in SPLITS:
@@ -116,16 +123,18 @@ def zero_shot(
     lasting, passing = seams.split_options(seams.EXPLAINERS, explainer, dict(explainer_options or {}), what="explainer")
     spec = ExplainerSpec(explainer, str(class_.version), lasting)
     source, out = Path(source), Path(out)
-    store = Store.open(source if (source / MANIFEST).is_file() else _prepared(source, out, workers, layout))
+    prepared = None if (source / MANIFEST).is_file() else _prepared(source, out, workers, layout)
+    store = Store.open(source if prepared is None else prepared.store)
     clips = labelled_clips(store, split)
     answers = _ask(_built(spec, passing, store), store, clips)
     score_N = np.array([np.nan if answer.score is None else answer.score for answer in answers], np.float64)
     origin = Origin.of_explainer(spec, store, clips)
-    result = replace(_measured(clips, score_N, answers, store.manifest.score_range), made=origin.made)
+    result = _measured(clips, score_N, answers, store.manifest.score_range)
+    result = replace(result, stamp=origin.stamp, skipped=0 if prepared is None else prepared.skipped)
     Predictions(clips.ids, clips.label_N, score_N, origin=origin).save(out)
     lines = ({"id": name, **answer.provenance} for name, answer in zip(clips.ids, answers, strict=True))
     write_text(out / "answers.jsonl", "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines))
-    write_text(out / "metrics.json", json.dumps(without_nan(asdict(result)), indent=2) + "\n")
+    write_metrics(out, asdict(result))
     return result
 
 
@@ -143,18 +152,18 @@ class Answer:
         return (reason.partition(": ")[2] or reason).split(": ")[0]
 
 
-def _prepared(corpus: Path, out: Path, workers: int, layout: str) -> Path:
+def _prepared(corpus: Path, out: Path, workers: int, layout: str) -> PrepareResult:
     """A store of what is measured of the corpus, beside the results."""
     out.mkdir(parents=True, exist_ok=True)
-    return prepare(corpus, out=out / "store", workers=workers, layout=layout).store
+    return prepare(corpus, out=out / "store", workers=workers, layout=layout)
 
 
 def _built(spec: ExplainerSpec, passing: dict[str, Any], store: Store) -> ScoringExplainer:
     """The explainer; the measured voice is graded by the store's statistics where it has those of this version."""
     from textmsa.explain.measured.explainer import MeasuredExplainer
 
-    known = store.statistics.explainer
-    graded = known.get("version") == MeasuredExplainer.version and "quantiles" in known
+    fitted = store.statistics.explainer
+    graded = fitted.get("version") == MeasuredExplainer.version and "quantiles" in fitted
     preparation = replace(store.preparation, explainer=spec, statistics=store.statistics if graded else None)
     return cast(ScoringExplainer, build_explainer(preparation, passing, may_lack_statistics=True))
 

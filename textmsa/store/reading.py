@@ -1,6 +1,6 @@
 """A store that is read: memory-mapped, one clip at a time.
 
-Shape suffixes: T time steps, F features.
+Shape suffixes: N clips of the store or of a split, T time steps, F features.
 """
 
 import json
@@ -182,6 +182,17 @@ class Store:
     def _splits(self) -> list[str | None]:
         return self.column("split")
 
+    @cached_property
+    def label_N(self) -> npt.NDArray[np.float64]:
+        """Labels (N,) of all clips; NaN where a clip has none, or none that is a number."""
+        label_N = np.array(self.column("label"), np.float64)
+        return np.where(np.isfinite(label_N), label_N, np.nan)
+
+    @property
+    def has_label_N(self) -> npt.NDArray[np.bool_]:
+        """Which clips (N,) have a label: only these are trained on, scored and exported."""
+        return np.isfinite(self.label_N)
+
     def indices(self, split: str) -> list[int]:
         """Where the clips of a split stand; UserError for a split that the store does not have."""
         indices = [index for index, value in enumerate(self._splits) if value == split]
@@ -192,18 +203,11 @@ class Store:
 
     def labelled(self, split: str) -> list[int]:
         """Where the clips of a split stand that have a label; UserError where none has one."""
-        labels = self.column("label")
-        indices = [index for index in self.indices(split) if labels[index] is not None and np.isfinite(labels[index])]
+        indices = [index for index in self.indices(split) if self.has_label_N[index]]
         if not indices:
             raise UserError(f"{self.path}: no clip of the split {split!r} has a label; label some in the corpus")
         return indices
 
     def labels(self, split: str) -> npt.NDArray[np.float64]:
         """Labels (N,) of a split in the order of `indices`; NaN where a clip has none."""
-        labels = self.column("label")
-        return np.array([labels[index] for index in self.indices(split)], np.float64)
-
-    def ids(self, split: str) -> list[str]:
-        """Ids of a split in the order of `indices`."""
-        ids = self.column("id")
-        return [ids[index] for index in self.indices(split)]
+        return np.asarray(self.label_N[self.indices(split)])

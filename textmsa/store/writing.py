@@ -12,12 +12,13 @@ from pathlib import Path
 from typing import IO, Any
 
 from textmsa.features.statistics import Statistics
-from textmsa.runtime.atomic import UNFINISHED, to_disk
+from textmsa.runtime.atomic import UNFINISHED, replacing, to_disk
 from textmsa.store.manifest import DATA_FILE, Manifest
 from textmsa.store.preparation import STATISTICS
 from textmsa.store.rows import CLIP_LABELS, CLIP_TEXTS, PIECES, PROVENANCE, StoredClip
 from textmsa.types import EXPLANATION_PARTS, Explanation, FeatureSequence
 
+EXPLANATIONS = "explanations.jsonl"
 ROWS_PER_BATCH = 64  # about 6 MB of features; what is in memory while writing
 
 
@@ -31,21 +32,19 @@ def write_store(folder: Path, clips: Iterable[StoredClip], *, manifest: Manifest
     folder.mkdir(parents=True, exist_ok=True)
     unfinished = folder / (manifest.data + UNFINISHED)
     unfinished.mkdir(exist_ok=True)
-    with (unfinished / "explanations.jsonl").open("w", encoding="utf-8") as lines:
+    with replacing(folder / EXPLANATIONS) as lines:
         _write_rows(unfinished / DATA_FILE, _with_lines(clips, lines), manifest)
-        to_disk(lines)
-    with (unfinished / DATA_FILE).open("rb+") as data:
-        to_disk(data)
-    os.replace(unfinished / "explanations.jsonl", folder / "explanations.jsonl")
+        with (unfinished / DATA_FILE).open("rb+") as data:
+            to_disk(data)
     os.rename(unfinished, folder / manifest.data)
     statistics.save(folder / STATISTICS)
     manifest.save(folder)
 
 
-def _with_lines(clips: Iterable[StoredClip], lines: IO[str]) -> Iterator[StoredClip]:
+def _with_lines(clips: Iterable[StoredClip], lines: IO[bytes]) -> Iterator[StoredClip]:
     """Pass `clips` through, writing the readable line of each explanation."""
     for clip in clips:
-        lines.write(explanation_line(clip.sample.clip.id, clip.sample.explanation))
+        lines.write(explanation_line(clip.sample.clip.id, clip.sample.explanation).encode())
         yield clip
 
 

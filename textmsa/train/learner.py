@@ -105,8 +105,7 @@ def build_model(recipe: Recipe, store: Store) -> tuple[TextMsaModel, Collator]:
 
 def labels_of(store: Store, split: str) -> npt.NDArray[np.float64]:
     """Labels (N,) in the order of `Store.labelled`."""
-    labels = store.column("label")
-    return np.array([labels[index] for index in store.labelled(split)], np.float64)
+    return np.asarray(store.label_N[store.labelled(split)])
 
 
 def check_data(recipe: Recipe, store: Store) -> None:
