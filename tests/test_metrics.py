@@ -51,7 +51,7 @@ def test_legacy_by_hand():
 
 
 def test_plain_f1_is_scikit_learns_not_the_swapped_one():
-    """DESIGN: a constant predictor on SIMS scores 81.9 with swapped arguments instead of 56.8."""
+    """A constant predictor on SIMS scores 81.9 with swapped arguments instead of 56.8."""
     true = np.array([0.5] * 69 + [-0.5] * 31)
     pred = np.ones(100)
     right = f1_score(true > 0, pred > 0, average="weighted", zero_division=0)

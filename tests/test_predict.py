@@ -2,6 +2,7 @@
 
 import json
 import logging
+import shutil
 from dataclasses import replace
 
 import outside_parts
@@ -144,3 +145,36 @@ def test_polarity_has_a_neutral_middle():
         "neutral",
         "positive",
     ]
+
+
+@pytest.mark.parametrize("name", ["config.json", "model.safetensors", "tokenizer.json"])
+@pytest.mark.parametrize("kept", [None, 0.0, 0.5])
+def test_a_damaged_network_is_one_line(tiny_run, tmp_path, name, kept):
+    shutil.copytree(tiny_run.path, tmp_path / "run")
+    damaged = tmp_path / "run" / "model" / name
+    content = damaged.read_bytes()
+    damaged.unlink()
+    if kept is not None:
+        damaged.write_bytes(content[: int(kept * len(content))])
+    with pytest.raises(UserError, match=r"model: damaged .*train again into another") as error:
+        textmsa.load(tmp_path / "run")
+    assert "\n" not in str(error.value)
+
+
+def test_what_python_may_get_wrong_is_one_line(tiny_run, tmp_path):
+    with pytest.raises(UserError, match=r"precision 'fp16': give one of fp32, int8"):
+        textmsa.load(tiny_run.path, precision="fp16")  # type: ignore[arg-type]
+    predictor = textmsa.Predictor(str(tiny_run.path))
+    with pytest.raises(UserError, match="is a folder; give one video or audio file"):
+        predictor.predict(tmp_path)
+    with pytest.raises(UserError, match="text 5: give what is said as text"):
+        predictor.predict(clip_of(tiny_run), text=5)  # type: ignore[arg-type]
+    with pytest.raises(UserError, match="no clip to score"):
+        predictor.run.score(textmsa.Store.open(tiny_run.store), [])
+
+
+def test_seeds_may_be_numbers(tiny_run, tmp_path):
+    trained = textmsa.train.train(tiny_run.recipe, data=tiny_run.store, out=tmp_path / "run", seeds=[3, 4])
+    assert trained.info.seeds == [3, 4]
+    with pytest.raises(UserError, match="a seed comes twice"):
+        textmsa.train.train(tiny_run.recipe, data=tiny_run.store, out=tmp_path / "other", seeds=[1, 1])

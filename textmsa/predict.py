@@ -19,7 +19,7 @@ from textmsa.scoring import Scores
 from textmsa.types import MODALITIES, RESIDUAL_SEPARATOR, Clip, Explanation, Observation, Prediction, Sample
 
 NEUTRAL_SHARE = 0.05  # of the range: scores this near to 0 are called neutral
-LOG = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
 class Predictor:
@@ -28,7 +28,7 @@ class Predictor:
     Parameters
     ----------
     run
-        The run; `load` opens one by its folder.
+        The run, or its folder.
     precision
         "fp32", or "int8": the text encoder in 8-bit integers.
     parts
@@ -37,11 +37,14 @@ class Predictor:
     Raises UserError where the installed parts are not those that the run was trained with.
     """
 
-    def __init__(self, run: Run, *, precision: Precision = "fp32", parts: BuiltParts | None = None) -> None:
+    def __init__(
+        self, run: Run | Path | str, *, precision: Precision = "fp32", parts: BuiltParts | None = None
+    ) -> None:
         started = time.monotonic()
-        self.run, self.precision = run, precision
-        self.parts = parts if parts is not None else build_parts(run.preparation)
-        run.load(precision)
+        self.run = run if isinstance(run, Run) else Run.open(run)
+        self.precision = precision
+        self.parts = parts if parts is not None else build_parts(self.run.preparation)
+        self.run.load(precision)
         self._seconds_loading = time.monotonic() - started
 
     def predict(self, clip: Path | str, *, text: str | None = None) -> Prediction:
@@ -61,6 +64,10 @@ class Predictor:
     def scored(self, clip: Path | str, *, text: str | None = None) -> tuple[Prediction, Sample, Scores]:
         """As `predict`, with the sample that was scored and its scores."""
         clip = Path(clip)
+        if text is not None and not isinstance(text, str):
+            raise UserError(f"text {text!r}: give what is said as text")
+        if clip.is_dir():
+            raise UserError(f"{clip}: is a folder; give one video or audio file")
         if not clip.is_file():
             raise UserError(f"{clip}: no such file; give a video or audio file")
         started = time.monotonic()
@@ -108,7 +115,7 @@ def load(run: Path | str, *, precision: Precision = "fp32") -> Predictor:
 
     Raises UserError where it is no finished run, or the installed extractors or explainer are not the run's.
     """
-    return Predictor(Run.open(Path(run)), precision=precision)
+    return Predictor(run, precision=precision)
 
 
 @dataclass(frozen=True)
@@ -150,7 +157,7 @@ def predict(
     predictor = load(run, precision=precision)
     prediction, sample, scores = predictor.scored(clip, text=text)
     if precision == "int8":
-        LOG.info(predictor.run.drift([sample], [0], scores))
+        logger.info(predictor.run.drift([sample], [0], scores))
     return PredictResult(prediction, json)
 
 

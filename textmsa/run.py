@@ -12,15 +12,16 @@ tensorboard/        the same for TensorBoard
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
-from textmsa.errors import UserError
+from textmsa.errors import UserError, first_line
 from textmsa.inputs.collator import Collator
 from textmsa.inputs.examples import SampleDataset, SampleList, example_of, missing_of
 from textmsa.inputs.time_grid import standards_of
@@ -40,6 +41,7 @@ MODEL = "model"
 RECIPE = "recipe.yaml"
 HISTORY = "history.json"
 DRIFT_CLIPS = 64
+TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model", "spiece.model")
 Precision = Literal["fp32", "int8"]
 
 
@@ -133,7 +135,8 @@ class Run:
         from textmsa.model import TextMsaModel
 
         logging.disable_progress_bar()
-        model: TextMsaModel = TextMsaModel.from_pretrained(self.path / MODEL)
+        with self._whole_model():
+            model: TextMsaModel = TextMsaModel.from_pretrained(self.path / MODEL)
         model.train(False)
         return model
 
@@ -150,10 +153,31 @@ class Run:
         from transformers import AutoTokenizer
 
         config = self.model.config  # given, since transformers would take the one on disk for a stranger's
-        return Collator(AutoTokenizer.from_pretrained(self.path / MODEL, config=config), config)
+        with self._whole_model():
+            if not any((self.path / MODEL / name).is_file() for name in TOKENIZER_FILES):
+                raise OSError("no tokenizer")  # transformers would make one that knows no word
+            return Collator(AutoTokenizer.from_pretrained(self.path / MODEL, config=config), config)
+
+    @contextmanager
+    def _whole_model(self) -> Iterator[None]:
+        """Around code that reads the network's folder: what is damaged or gone there is one line."""
+        from safetensors import SafetensorError
+
+        try:
+            yield
+        except (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, SafetensorError) as error:
+            raise UserError(
+                f"{self.path / MODEL}: damaged ({first_line(error)}); copy the run folder again, or train again into "
+                "another"
+            ) from error
 
     def load(self, precision: Precision = "fp32") -> "list[tuple[TextMsaModel, Collator]]":
-        """The network of each member and the collator that feeds it; read from disk the first time."""
+        """The network of each member and the collator that feeds it; read from disk the first time.
+
+        Raises UserError for another precision, and where a network's folder is damaged.
+        """
+        if precision not in get_args(Precision):
+            raise UserError(f"precision {precision!r}: give one of {', '.join(get_args(Precision))}")
         return [(m.int8_model if precision == "int8" else m.model, m.collator) for m in self.members]
 
     def check(self, store: "Store") -> None:

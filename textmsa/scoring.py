@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
+from textmsa.errors import UserError
 from textmsa.inputs.collator import Collator
 from textmsa.inputs.examples import Example, SampleDataset
 
@@ -42,6 +43,8 @@ def score_all(model: "TextMsaModel", collator: Collator, dataset: SampleDataset 
     """Scores of a whole dataset, in its order; clips of like lengths go through the network together."""
     import torch
 
+    if not len(dataset):
+        raise UserError("there is no clip to score: give at least one")
     parts: list[tuple[list[int], Scores]] = []
     with torch.inference_mode():
         for start in range(0, len(dataset), SORT_WINDOW):

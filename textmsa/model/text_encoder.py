@@ -39,8 +39,10 @@ def load_encoder(name: str) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]"
     Raises UserError where there is neither a folder nor a reachable hub id of that name.
     """
     from transformers import AutoModel, AutoTokenizer
+    from transformers.utils import logging
 
     location = encoder_location(name)
+    logging.disable_progress_bar()
     try:
         return AutoModel.from_pretrained(location), AutoTokenizer.from_pretrained(location)
     except (OSError, ValueError) as error:

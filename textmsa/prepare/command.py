@@ -1,5 +1,6 @@
 """`textmsa prepare`: a corpus -> a store with features and explanations."""
 
+import logging
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -25,6 +26,8 @@ from textmsa.runtime.claim import Claim
 from textmsa.store.preparation import CONVERTED, PREPARATION, STATISTICS, Preparation
 
 COMMAND = "textmsa prepare"
+
+logger = logging.getLogger(__name__)
 
 
 def prepare(
@@ -84,6 +87,9 @@ def prepare(
     if workers < 1:
         raise UserError(f"--workers {workers}: give 1 or more")
     corpus_read = read_corpus(Path(corpus), layout=layout, must_train=like is None)
+    if corpus_read.score_range_source == "labels":
+        words = "scores in [%g, %g]: the narrowest usual range that holds all labels; corpus.json may name another"
+        logger.info(words, *corpus_read.score_range)
     recorded = None if like is None else _transferred(Path(like), audio=audio, video=video, explainer=explainer)
     explainer = explainer or (EXPLAINER if recorded is None else recorded.explainer.explainer)
     options = explaining_options(explainer, explainer_options, explanations, no_times=no_times, translate=translate)

@@ -13,7 +13,7 @@ from textmsa.runtime.atomic import UNFINISHED, read_json, write_json
 
 CLAIM = "claim.json"
 LOCK = "lock"
-LONGEST_VALUE = 200  # characters of a value that a message shows; lists of feature names are far longer
+LONGEST_VALUE = 60  # characters of a value that a message shows; hashes and lists of names are longer
 
 
 @dataclass(frozen=True)

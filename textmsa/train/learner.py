@@ -129,6 +129,6 @@ def check_data(recipe: Recipe, store: Store) -> None:
             f"{store.path}: inputs.text_input {inputs.text_input}, and no clip to train on "
             f"{NEEDED_TEXTS[inputs.text_input]}; or give another inputs.text_input"
         )
-    if count < len(training):
+    if count < len(training) and (count or inputs.pieces == "tokenize"):  # without any pieces it is refused later
         gone = len(training) - count
         logger.info("train: %d of %d clips have no text (inputs.text_input %s)", gone, len(training), inputs.text_input)
