@@ -1,6 +1,6 @@
 """The TEXT network past its text encoder as a slow, obvious program: loops over clips, heads and experts, in numpy.
 
-Written from the method's description (the paper's section on the method), of the parameters in their published names, and of nothing in
+Written from the paper's description of the method and the parameters' published names, and from nothing in
 `textmsa.model`: what both give alike is right in both or wrong in the description. It computes in float64, attends
 to padding, has no noise and no dropout. Shape suffixes: N clips, L word pieces or steps, T positions (a learned
 token and L), Q queries, K keys, D hidden size, F input features, E experts, C convolution taps.
