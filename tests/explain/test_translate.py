@@ -103,4 +103,4 @@ def test_without_a_language_model_or_a_prompt_there_is_no_translation(corpus, tm
     arguments = ["explain", str(corpus), "--out", str(tmp_path / "e.jsonl"), "--explainer", "chat_endpoint"]
     arguments += ["--explainer-options.model", "m", "--explainer-options.base_url", "http://127.0.0.1:9/v1"]
     assert main([*arguments, "--translate", "fr", "--audio", PARTS["audio"], "--video", PARTS["video"]]) == 2
-    assert "--translate 'fr': give en" in capsys.readouterr().err
+    assert "explainer option translate 'fr': give en" in capsys.readouterr().err

@@ -214,7 +214,7 @@ def test_other_rates_are_refused(given):
     [
         (InputConfig(modalities=()), {}, "inputs.modalities"),
         (InputConfig(modalities=("text", "text")), {}, "inputs.modalities"),
-        (InputConfig(), {"modality_dropout": 1.0}, "modality_dropout 1.0"),
+        (InputConfig(), {"modality_dropout": 1.0}, "modality_dropout 1: give a rate"),
     ],
 )
 def test_values_that_leave_nothing_are_refused(store, encoder, tmp_path, inputs, training, message):

@@ -115,7 +115,9 @@ def test_a_store_with_other_labels_texts_explanations_or_media_is_another(store,
         return replace(stored, sample=replace(sample, clip=words, observation=observed))
 
     other = changed_store(tmp_path / "other", changed)
-    with pytest.raises(UserError, match=r"begun otherwise by textmsa train \(store\.content .*; give another folder"):
+    with pytest.raises(
+        UserError, match=r"begun otherwise by textmsa train \(other store\.content\); give another folder"
+    ):
         train(small_recipe(encoder), data=other, out=finished, device="cpu")
     same = changed_store(tmp_path / "same", lambda stored: stored)
     assert train(small_recipe(encoder), data=same, out=finished, device="cpu").finished_before
