@@ -23,6 +23,14 @@ def shared() -> Path:
     return SHARED
 
 
+@pytest.fixture(scope="session")
+def encoder(tmp_path_factory) -> Path:
+    """A folder with a text encoder of one layer, random weights, MiniLM's word pieces."""
+    from network_fixtures import save_tiny_encoder
+
+    return save_tiny_encoder(tmp_path_factory.mktemp("encoder"))
+
+
 @dataclass(frozen=True)
 class TinyRun:
     """A run trained in a second on real, tiny clips by outside parts."""
@@ -34,9 +42,9 @@ class TinyRun:
 
 
 @pytest.fixture(scope="session")
-def tiny_run(tmp_path_factory) -> TinyRun:
+def tiny_run(tmp_path_factory, encoder) -> TinyRun:
     import yaml
-    from network_fixtures import save_tiny_encoder, small_recipe
+    from network_fixtures import small_recipe
     from small_corpora import write_corpus
 
     from textmsa.prepare import prepare
@@ -50,7 +58,7 @@ def tiny_run(tmp_path_factory) -> TinyRun:
         "explainer": "outside_parts:Quoting",
     }
     prepare(folder / "corpus", out=folder / "store", workers=1, **parts)  # type: ignore[arg-type]
-    recipe = small_recipe(save_tiny_encoder(folder / "encoder"))
+    recipe = small_recipe(encoder)
     plain = json.loads(json.dumps(asdict(recipe)))
     (folder / "recipe.yaml").write_text(yaml.safe_dump(plain))
     train(recipe, data=folder / "store", out=folder / "run", device="cpu")

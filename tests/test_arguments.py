@@ -174,3 +174,38 @@ def test_the_help_is_as_wide_as_the_terminal_within_reason(monkeypatch, columns)
     monkeypatch.setenv("COLUMNS", str(columns))
     lines = help_page(function_of("train"), prog="textmsa train").split("examples:")[0].splitlines()
     assert columns - 20 < max(map(len, lines)) <= columns
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rates:
+    name: str
+    """Whose they are."""
+    rate: float = 0.5
+    """How fast."""
+    loud: bool = False
+    """Whether it is heard."""
+
+
+def paced(*, out: Path, rates: Rates) -> None:
+    """Go.
+
+    Parameters
+    ----------
+    out
+        A folder.
+    rates
+        How.
+    """
+
+
+def test_a_keyword_only_dataclass_is_an_option_for_each_value():
+    words = ["--out", "o", "--name", "n", "--rate", "2"]
+    assert parse(paced, words, prog="p") == {"out": Path("o"), "rates": Rates(name="n", rate=2.0)}
+    assert parse(paced, [*words, "--loud"], prog="p")["rates"].loud
+    page = help_page(paced, prog="p", columns=100)
+    assert "--name NAME" in page and "Whose they are. Required." in page and "How fast. Default: 0.5." in page
+    assert "--rates" not in page
+    with pytest.raises(UserError, match="--rate 'x': give a number"):
+        parse(paced, ["--out", "o", "--name", "n", "--rate", "x"], prog="p")
+    with pytest.raises(UserError, match="--name"):
+        parse(paced, ["--out", "o"], prog="p")

@@ -1,8 +1,8 @@
 """From a command's signature to its arguments and its help.
 
 Positional parameters are positional arguments, keyword-only ones are options; words and examples come from the
-numpydoc. A parameter that is a dataclass (a `Recipe`) is given as a YAML file; each of its values is also an option,
-`--model.num_experts 8`, that overrides the file.
+numpydoc. A positional parameter that is a dataclass (a `Recipe`) is given as a YAML file; each of its values is also an
+option, `--model.num_experts 8`, that overrides the file. A keyword-only one is given by an option for each value.
 """
 
 import argparse
@@ -50,6 +50,8 @@ class Argument:
     positional: bool = False
     group: str = ""
     """Of a recipe's value: the title of its part of the recipe."""
+    part_of: str = ""
+    """The keyword-only parameter, a dataclass, of which it is a value."""
 
     @property
     def shown(self) -> str:
@@ -133,9 +135,13 @@ def parse(function: Callable[..., Any], argv: list[str], *, prog: str) -> dict[s
         if is_recipe(argument.hint):
             overrides = {key: given[key] for key in recipe_types(argument.hint) if key in given}
             values[argument.name] = load_recipe(given[argument.name], argument.hint, overrides=overrides)
+        elif argument.part_of:
+            values.setdefault(argument.part_of, {})[argument.name] = _value(argument, given)
         elif not argument.group:
             values[argument.name] = _value(argument, given)
-    return values
+    hints = typing.get_type_hints(function)
+    parts = {argument.part_of for argument in arguments if argument.part_of}
+    return values | {name: hints[name](**values[name]) for name in parts}
 
 
 def arguments_of(function: Callable[..., Any]) -> Iterator[Argument]:
@@ -145,6 +151,9 @@ def arguments_of(function: Callable[..., Any]) -> Iterator[Argument]:
     for name, parameter in inspect.signature(function).parameters.items():
         default = MISSING if parameter.default is parameter.empty else parameter.default
         positional = parameter.kind is not parameter.KEYWORD_ONLY
+        if is_recipe(hints[name]) and not positional:
+            yield from _values_of(hints[name], name)
+            continue
         yield Argument(name, hints[name], words.get(name, ""), default, positional)
         if is_recipe(hints[name]):
             yield from _recipe_arguments(hints[name])
@@ -174,6 +183,13 @@ def help_page(function: Callable[..., Any], *, prog: str, columns: int | None = 
     if examples:
         lines += ["", "examples:", *(f"  {line}" for line in examples.splitlines())]
     return "\n".join(line for line, before in zip(lines, ["x", *lines], strict=False) if line or before)
+
+
+def _values_of(kind: type[Any], parameter: str) -> Iterator[Argument]:
+    """An option for each value of a keyword-only parameter that is a dataclass."""
+    words, hints = _words(parse_from_object(kind)), typing.get_type_hints(kind)
+    for part in fields(kind):
+        yield Argument(part.name, hints[part.name], words.get(part.name, ""), part.default, part_of=parameter)
 
 
 def _recipe_arguments(kind: type[Any], prefix: str = "") -> Iterator[Argument]:

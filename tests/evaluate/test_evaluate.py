@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from network_fixtures import save_tiny_encoder, small_recipe
+from network_fixtures import small_recipe
 
 from benchmarks.generated_store import generate_store
 from textmsa.cli import main
@@ -27,18 +27,13 @@ def store(tmp_path_factory) -> Store:
     return generate_store(tmp_path_factory.mktemp("evaluate") / "store", clips=40)
 
 
-@pytest.fixture(scope="module")
-def encoder(tmp_path_factory) -> Path:
-    return save_tiny_encoder(tmp_path_factory.mktemp("encoder"))
-
-
 @pytest.fixture
 def run(store, encoder, tmp_path) -> Path:
     train(small_recipe(encoder), data=store.path, out=tmp_path / "run", device="cpu", seeds="1")
     return tmp_path / "run"
 
 
-STORE = StoreRecord("/store", "c", (-3.0, 3.0), {"test": 4}, "data-0001", "2026-01-01T00:00:00+00:00", "0")
+STORE = StoreRecord("/store", "c", (-3.0, 3.0), {"test": 4}, "content", "statistics")
 
 
 def origin_of(folder: Path) -> Origin:
@@ -138,7 +133,7 @@ def test_only_tables_of_one_split_and_corpus_are_compared(store, run, tmp_path):
     }.items():
         with pytest.raises(UserError, match=words):
             compare(path, place)
-    comparison = compare(path, other("explained", data="data-0007", path="/elsewhere", precision="int8"))
+    comparison = compare(path, other("explained", content_sha256="other", path="/elsewhere", precision="int8"))
     assert "A and B read other stores: " in comparison.text() and "/elsewhere" in comparison.text()
     assert "A is scored in fp32, B in int8" in comparison.text()
     few_N = table.score_N.copy()
@@ -235,3 +230,14 @@ def test_a_folder_that_cannot_be_made_is_refused_before_the_work(store, run, tmp
     assert main(["evaluate", str(run), "--data", str(store.path), "--out", str(tmp_path / "file")]) == 2
     assert not (run / "readings.csv").exists()
     assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_a_damaged_record_of_readings_is_told_and_left_as_it_is(tmp_path):
+    run, out = tmp_path / "run", tmp_path / "out"
+    run.mkdir(), out.mkdir()
+    (run / "readings.csv").write_bytes(b"date,split,store\n\xff\xfe")
+    reading = note_reading(run, out, tmp_path / "store", "test")
+    assert (run / "readings.csv").read_bytes() == b"date,split,store\n\xff\xfe"
+    assert reading.record == out / "readings.csv"
+    assert "cannot be kept up" in reading.text() and str(run / "readings.csv") in reading.text()
+    assert note_reading(run, out, tmp_path / "store", "test").times == 2

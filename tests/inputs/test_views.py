@@ -3,12 +3,11 @@
 import csv
 from collections import Counter
 from dataclasses import fields, replace
-from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from network_fixtures import save_tiny_encoder, small_recipe
+from network_fixtures import small_recipe
 
 from benchmarks.generated_store import generate_store
 from textmsa.cli import main
@@ -27,11 +26,6 @@ from textmsa.types import Samples
 @pytest.fixture(scope="module")
 def store(tmp_path_factory) -> Store:
     return generate_store(tmp_path_factory.mktemp("controls") / "store", clips=40)
-
-
-@pytest.fixture(scope="module")
-def encoder(tmp_path_factory) -> Path:
-    return save_tiny_encoder(tmp_path_factory.mktemp("encoder"))
 
 
 def view(store: Store, **inputs):

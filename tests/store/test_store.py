@@ -305,3 +305,10 @@ def test_damaged_data_are_one_line(tmp_path, kept):
     with pytest.raises(UserError, match=r"clips\.arrow: damaged .*make it again") as error:
         Store.open(folder)
     assert "\n" not in str(error.value)
+
+
+def test_a_store_is_known_by_its_content_wherever_it_lies(tmp_path):
+    store = generate_store(tmp_path / "a", clips=20)
+    shutil.copytree(store.path, tmp_path / "b")
+    assert Store.open(tmp_path / "b").content_sha256 == store.content_sha256
+    assert generate_store(tmp_path / "c", clips=20, seed=1).content_sha256 != store.content_sha256

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -68,13 +69,9 @@ def test_an_omni_model_learns_from_sound_too(clips, emer, tmp_path, capsys):
     done = finetune_explainer(
         data=emer,
         clips=clips,
-        model=str(model),
         out=out,
-        explainer="qwen_omni",
+        recipe=FinetuneRecipe(model=str(model), explainer="qwen_omni", epochs=25, learning_rate=0.01, **FAST),
         device="cpu",
-        epochs=25,
-        learning_rate=0.01,
-        **FAST,
     )
     assert done.examples == 6
     losses = [row["loss"] for row in json.loads((out / "finetune.json").read_text())["losses"]]
@@ -93,9 +90,8 @@ def test_an_omni_model_learns_from_sound_too(clips, emer, tmp_path, capsys):
 
 def test_loss_falls_and_the_adapter_says_what_was_learnt(model, clips, emer, tmp_path, capsys):
     out = tmp_path / "adapter"
-    done = finetune_explainer(
-        data=emer, clips=clips, model=str(model), out=out, device="cpu", epochs=60, learning_rate=0.01, **FAST
-    )
+    recipe = FinetuneRecipe(model=str(model), epochs=60, learning_rate=0.01, **FAST)
+    done = finetune_explainer(data=emer, clips=clips, out=out, recipe=recipe, device="cpu")
     assert (done.examples, done.left_out, done.exit_code) == (3, {}, 0)
     record = json.loads((out / "finetune.json").read_text())
     losses = [row["loss"] for row in record["losses"]]
@@ -110,13 +106,11 @@ def test_loss_falls_and_the_adapter_says_what_was_learnt(model, clips, emer, tmp
     assert taught.video == "In the video, she smiles."
     assert untaught.video != taught.video
     assert taught.provenance["model"]["adapter"]
-    again = finetune_explainer(
-        data=emer, clips=clips, model=str(model), out=out, device="cpu", epochs=60, learning_rate=0.01, **FAST
-    )
+    again = finetune_explainer(data=emer, clips=clips, out=out, recipe=recipe, device="cpu")
     assert again.examples == 3
     assert again.text() == f"{out}: finished before; nothing to do"
     with pytest.raises(UserError, match=r"begun otherwise by textmsa finetune-explainer .*epochs 60 instead of 2"):
-        finetune_explainer(data=emer, clips=clips, model=str(model), out=out, device="cpu", epochs=2, **FAST)
+        finetune_explainer(data=emer, clips=clips, out=out, recipe=replace(recipe, epochs=2), device="cpu")
 
 
 def test_only_the_training_split_is_read_and_only_what_the_model_perceives(clips, tmp_path):
@@ -139,21 +133,7 @@ def test_every_clip_that_can_be_prepared_is_found(emer, tmp_path, ending):
     assert examples[0].clip == tmp_path / "clips" / f"sample_1{ending.upper()}"
 
 
-RECIPE = FinetuneRecipe(
-    model="m",
-    explainer="videollama3",
-    revision=None,
-    language="en",
-    fps=1.0,
-    max_frames=16,
-    epochs=3,
-    learning_rate=1e-4,
-    seed=0,
-    dtype="auto",
-    load_in_4bit=False,
-    gradient_checkpointing=False,
-    **FAST,
-)
+RECIPE = FinetuneRecipe(model="m", **FAST)
 
 
 def test_a_folder_of_an_older_textmsa_is_gone_on_with_where_its_options_agree(emer, clips, tmp_path):

@@ -15,7 +15,7 @@ import torch
 import yaml
 from accelerate import PartialState
 from accelerate.state import AcceleratorState
-from network_fixtures import save_tiny_encoder, small_recipe
+from network_fixtures import small_recipe
 
 from benchmarks.generated_store import generate_store
 from textmsa.config import InputConfig, ModelConfig
@@ -39,12 +39,6 @@ from textmsa.train.one_device import OneDeviceArguments
 @pytest.fixture(scope="module")
 def store(tmp_path_factory) -> Store:
     return generate_store(tmp_path_factory.mktemp("generated") / "store", clips=60)
-
-
-@pytest.fixture(scope="module")
-def encoder(tmp_path_factory) -> Path:
-    """A folder with a tiny text encoder."""
-    return save_tiny_encoder(tmp_path_factory.mktemp("encoder"))
 
 
 # A run folder and what it was begun with.

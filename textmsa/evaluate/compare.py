@@ -79,7 +79,7 @@ def _check_origins(pair: str, a: Origin, b: Origin) -> list[str]:
             words = what.replace("_", " ")
             raise UserError(f"{pair}: are of stores whose {words} differ ({ours}, {theirs}); evaluate on one corpus")
     notes = []
-    if (a.store.data, a.store.statistics_sha256) != (b.store.data, b.store.statistics_sha256):
+    if (a.store.content_sha256, a.store.statistics_sha256) != (b.store.content_sha256, b.store.statistics_sha256):
         notes.append(f"A and B read other stores: {a.store.path} and {b.store.path}")
     if a.precision != b.precision and a.precision and b.precision:
         notes.append(f"A is scored in {a.precision}, B in {b.precision}")

@@ -24,8 +24,8 @@ class StoreRecord:
     score_range: tuple[float, float]
     counts: dict[str, int]
     """Split -> clips."""
-    data: str
-    created: str
+    content_sha256: str
+    """Of labels, texts, explanations and what the features were made from."""
     statistics_sha256: str
 
     @staticmethod
@@ -37,8 +37,7 @@ class StoreRecord:
             corpus=manifest.corpus,
             score_range=manifest.score_range,
             counts=manifest.counts,
-            data=manifest.data,
-            created=manifest.created,
+            content_sha256=store.content_sha256,
             statistics_sha256=manifest.statistics_sha256,
         )
 

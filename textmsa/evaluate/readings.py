@@ -34,31 +34,16 @@ class Reading:
 def note_reading(run: Path, out: Path, store: Path, split: str) -> Reading:
     """Add a line to the run's record, or to one in `out` where the run folder cannot be written to; never fails."""
     line = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ},{split},{store}"
-    records = list(dict.fromkeys([run / READINGS, out / READINGS]))
-    times = 1 + sum(_times(record, split) for record in records)
-    problem: OSError | None = None
-    for record in records:
+    times, noted = 1, None
+    problems: list[str] = []
+    for record in dict.fromkeys([run / READINGS, out / READINGS]):
         try:
-            write_text(record, "\n".join([*(_lines(record) or [HEADER]), line]) + "\n")
-        except OSError as error:
-            problem = problem or error
-            continue
-        note = f"{run}: cannot be written to ({_reason(problem)}); this reading is noted in {record}" if problem else ""
-        return Reading(split, times, record, note)
-    assert problem is not None
-    return Reading(split, times, None, f"{run}: cannot be written to ({_reason(problem)}); this reading is not noted")
-
-
-def _lines(record: Path) -> list[str]:
-    try:
-        return record.read_text(encoding="utf-8").splitlines() if record.is_file() else []
-    except (OSError, UnicodeDecodeError):
-        return []
-
-
-def _times(record: Path, split: str) -> int:
-    return sum(line.split(",")[1:2] == [split] for line in _lines(record)[1:])
-
-
-def _reason(error: OSError) -> str:
-    return error.strerror or first_line(error)
+            lines = record.read_text(encoding="utf-8").splitlines() if record.is_file() else [HEADER]
+            times += sum(earlier.split(",")[1:2] == [split] for earlier in lines[1:])
+            if noted is None:
+                write_text(record, "\n".join([*lines, line]) + "\n")
+                noted = record
+        except (OSError, UnicodeDecodeError) as error:  # what is there, damaged, stays as it is
+            problems.append(f"{record}: cannot be kept up ({getattr(error, 'strerror', None) or first_line(error)})")
+    place = f"this reading is noted in {noted}" if noted else "this reading is not noted"
+    return Reading(split, times, noted, "; ".join([*problems, place]) if problems else "")

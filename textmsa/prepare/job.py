@@ -13,7 +13,7 @@ from typing import Any
 from textmsa import seams
 from textmsa.corpora import Corpus
 from textmsa.errors import WorkerDied
-from textmsa.explain import check_clips, explain_each
+from textmsa.explain import Explainer, check_clips, explain_each
 from textmsa.features.statistics import Statistics
 from textmsa.prepare.contents import Contents
 from textmsa.prepare.failures import EXPLANATION_STAGE, STATISTICS_STAGE, Failures
@@ -47,10 +47,14 @@ class Job:
         _clear_leftovers(out)
         self.work = WorkFolder(out / WORK, preparation, finished)
         self.failures = Failures(corpus, out)
+        self.explainer: Explainer | None = None
+        """Once it is built."""
 
     def run(self) -> PrepareResult:
         """All stages; what an earlier run has done is taken over."""
-        self.check_explainer()
+        class_ = seams.load(seams.EXPLAINERS, self.preparation.explainer.explainer, what="explainer")
+        if not class_.needs_statistics:  # it can look at the corpus before hours are spent on measuring
+            self.explainer = self.built_explainer(self.preparation)
         clips = self.observe()
         statistics = self.freeze_statistics(clips)
         contents = Contents(self.corpus, clips, self.work, statistics)
@@ -75,12 +79,11 @@ class Job:
             left_out=self.failures.count(STATISTICS_STAGE),
         )
 
-    def check_explainer(self) -> None:
-        """Build one that needs no statistics and let it look at the corpus, before hours are spent on measuring."""
-        class_ = seams.load(seams.EXPLAINERS, self.preparation.explainer.explainer, what="explainer")
-        if not class_.needs_statistics:
-            explainer = build_explainer(self.preparation, self.passing)
-            check_clips(explainer, [clip.path for clip in self.corpus.clips])
+    def built_explainer(self, preparation: Preparation) -> Explainer:
+        """The explainer, after it has looked at the corpus."""
+        explainer = build_explainer(preparation, self.passing)
+        check_clips(explainer, [clip.path for clip in self.corpus.clips])
+        return explainer
 
     def observe(self) -> list[Clip]:
         """Observe what is not observed yet; the clips that could be observed, in the corpus' order."""
@@ -126,8 +129,7 @@ class Job:
         todo = [clip for clip in clips if (clip.id, keys[clip.id]) not in self.work.explained]
         if not todo:
             return
-        explainer = build_explainer(replace(self.preparation, statistics=contents.statistics), self.passing)
-        check_clips(explainer, [clip.path for clip in self.corpus.clips])
+        explainer = self.explainer or self.built_explainer(replace(self.preparation, statistics=contents.statistics))
         waiting = ((c, replace(self.work.observation(c), transcript_en=c.transcript_en)) for c in todo)
         outcomes = explain_each(explainer, waiting)
         for clip, outcome in track(outcomes, total=len(clips), label="explaining", done=len(clips) - len(todo)):

@@ -8,6 +8,7 @@ import mmap
 from bisect import bisect_right
 from collections.abc import Iterator
 from functools import cached_property
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -19,9 +20,15 @@ from textmsa.features.statistics import Statistics
 from textmsa.runtime.atomic import REMEDY
 from textmsa.store.manifest import DATA_FILE, MANIFEST, Manifest
 from textmsa.store.preparation import PREPARATION, STATISTICS, Preparation
-from textmsa.store.rows import CLIP_LABELS, CLIP_TEXTS, PIECES, StoredClip
+from textmsa.store.rows import CLIP_LABELS, CLIP_TEXTS, PIECES, PROVENANCE, StoredClip
 from textmsa.types import EXPLANATION_PARTS, Clip, Explanation, FeatureSequence, FeatureSpec, Observation, Sample
 
+IDENTIFYING = (
+    *("id", "split", "label", "transcript", "transcript_en"),
+    *(f"explanation_{part}" for part in EXPLANATION_PARTS),
+    *PROVENANCE,
+)
+"""Columns that tell a store from another, wherever it lies; the sources stand for the features."""
 MAPPED_AROUND = 1 << 18  # bytes that the system may map on either side of what is read
 
 
@@ -192,6 +199,14 @@ class Store:
     def has_label_N(self) -> npt.NDArray[np.bool_]:
         """Which clips (N,) have a label: only these are trained on, scored and exported."""
         return np.isfinite(self.label_N)
+
+    @cached_property
+    def content_sha256(self) -> str:
+        """SHA-256 of the clips' labels, texts and explanations, and of what their features were made from."""
+        digest = sha256()
+        for name in IDENTIFYING:
+            digest.update(json.dumps([name, self.column(name)]).encode())
+        return digest.hexdigest()
 
     def indices(self, split: str) -> list[int]:
         """Where the clips of a split stand; UserError for a split that the store does not have."""

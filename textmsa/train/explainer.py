@@ -35,26 +35,44 @@ REMEDY = "give another folder"
 
 @dataclass(frozen=True, kw_only=True)
 class FinetuneRecipe:
-    """All that decides what is learnt of some descriptions; `finetune_explainer` tells what each means."""
+    """All that decides what is learnt of some descriptions."""
 
     model: str
-    explainer: str
-    revision: str | None
-    language: Language
-    fps: float
-    max_frames: int
-    rank: int
-    alpha: int
-    dropout: float
-    epochs: int
-    batch_size: int
-    gradient_accumulation: int
-    learning_rate: float
-    warmup_fraction: float
-    seed: int
-    dtype: str
-    load_in_4bit: bool
-    gradient_checkpointing: bool
+    """Folder, or id on a hub."""
+    explainer: Literal["videollama3", "qwen_omni"] = "videollama3"
+    """Which model it is."""
+    revision: str | None = None
+    """Of a hub's id."""
+    language: Language = "en"
+    """Of a table: the column and the prompts, "en" or "zh"."""
+    fps: float = 1.0
+    """Frames a second."""
+    max_frames: int = 16
+    """Most frames of a clip."""
+    rank: int = 64
+    """Of the updates."""
+    alpha: int = 16
+    """Their scale, over the rank."""
+    dropout: float = 0.05
+    """Before the updates."""
+    epochs: int = 3
+    """Passes over the examples."""
+    batch_size: int = 1
+    """Examples at a time, on each device."""
+    gradient_accumulation: int = 8
+    """Batches a step."""
+    learning_rate: float = 1e-4
+    """Its highest value; a warm-up, then half a cosine to 0."""
+    warmup_fraction: float = 0.03
+    """Share of the steps that warm up."""
+    seed: int = 0
+    """Of the updates' first values and of the order."""
+    dtype: str = "auto"
+    """Of the weights that stay: "auto", "float32", "bfloat16" or "float16"."""
+    load_in_4bit: bool = False
+    """Keep them in 4 bits; needs the package bitsandbytes and a GPU."""
+    gradient_checkpointing: bool = False
+    """Less memory, more time."""
 
     def check(self) -> None:
         """Raises UserError for values with which nothing can be learnt."""
@@ -102,29 +120,7 @@ class FinetuneResult:
 
 
 def finetune_explainer(
-    *,
-    data: Path,
-    clips: Path,
-    model: str,
-    out: Path,
-    explainer: Literal["videollama3", "qwen_omni"] = "videollama3",
-    revision: str | None = None,
-    language: Language = "en",
-    fps: float = 1.0,
-    max_frames: int = 16,
-    rank: int = 64,
-    alpha: int = 16,
-    dropout: float = 0.05,
-    epochs: int = 3,
-    batch_size: int = 1,
-    gradient_accumulation: int = 8,
-    learning_rate: float = 1e-4,
-    warmup_fraction: float = 0.03,
-    seed: int = 0,
-    device: str = "auto",
-    dtype: str = "auto",
-    load_in_4bit: bool = False,
-    gradient_checkpointing: bool = False,
+    *, data: Path, clips: Path, out: Path, recipe: FinetuneRecipe, device: str = "auto"
 ) -> FinetuneResult:
     """Fine-tune an explainer's model with low-rank updates, on described clips.
 
@@ -138,73 +134,19 @@ def finetune_explainer(
         video, conversations). Where it has a column or key mode or split, only train is read.
     clips
         Folder of the clips; searched by name for a table, the root of relative paths for conversations.
-    model
-        Folder, or id on a hub.
     out
         Folder for the adapter; --explainer-options.adapter takes it.
-    explainer
-        Which model it is.
-    revision
-        Of a hub's id.
-    language
-        Of a table: the column and the prompts, "en" or "zh".
-    fps
-        Frames a second.
-    max_frames
-        Most frames of a clip.
-    rank
-        Of the updates.
-    alpha
-        Their scale, over the rank.
-    dropout
-        Before the updates.
-    epochs
-        Passes over the examples.
-    batch_size
-        Examples at a time, on each device.
-    gradient_accumulation
-        Batches a step.
-    learning_rate
-        Its highest value; a warm-up, then half a cosine to 0.
-    warmup_fraction
-        Share of the steps that warm up.
-    seed
-        Of the updates' first values and of the order.
+    recipe
+        What is learnt and how; on the command line each of its values is an option.
     device
         "auto", "cpu" or "cuda:N"; under torchrun each process takes its own.
-    dtype
-        Of the weights that stay: "auto", "float32", "bfloat16" or "float16".
-    load_in_4bit
-        Keep them in 4 bits; needs the package bitsandbytes and a GPU.
-    gradient_checkpointing
-        Less memory, more time.
 
     Examples
     --------
     textmsa finetune-explainer --data described.csv --clips my_clips --model MODEL --out adapter
     """
-    recipe = FinetuneRecipe(
-        model=model,
-        explainer=explainer,
-        revision=revision,
-        language=language,
-        fps=fps,
-        max_frames=max_frames,
-        rank=rank,
-        alpha=alpha,
-        dropout=dropout,
-        epochs=epochs,
-        batch_size=batch_size,
-        gradient_accumulation=gradient_accumulation,
-        learning_rate=learning_rate,
-        warmup_fraction=warmup_fraction,
-        seed=seed,
-        dtype=dtype,
-        load_in_4bit=load_in_4bit,
-        gradient_checkpointing=gradient_checkpointing,
-    )
     recipe.check()
-    return finetune(recipe, DescribedClips(Path(data), Path(clips), language), Path(out), device=device)
+    return finetune(recipe, DescribedClips(Path(data), Path(clips), recipe.language), Path(out), device=device)
 
 
 def finetune(recipe: FinetuneRecipe, described: DescribedClips, out: Path, *, device: str) -> FinetuneResult:

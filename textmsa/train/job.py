@@ -1,10 +1,8 @@
 """A run folder that is being made: begun with one recipe, one store and one precision, and with no other."""
 
-import json
 import logging
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -16,18 +14,9 @@ from textmsa.runtime.atomic import write_text
 from textmsa.runtime.claim import CLAIM, Claim, check_empty, differences
 from textmsa.store.preparation import STATISTICS
 from textmsa.store.reading import Store
-from textmsa.store.rows import PROVENANCE
 from textmsa.train.checkpoints import CHECKPOINTS
-from textmsa.types import EXPLANATION_PARTS
 
 COMMAND = "textmsa train"
-IDENTIFYING = (
-    *("id", "split", "label", "transcript", "transcript_en"),
-    *(f"explanation_{part}" for part in EXPLANATION_PARTS),
-    *PROVENANCE,
-)
-"""Columns that tell a store from another; the sources stand for the features."""
-
 logger = logging.getLogger(__name__)
 
 
@@ -135,17 +124,9 @@ def identity_of(store: Store) -> dict[str, Any]:
         "clips": manifest.counts,
         "score_range": list(manifest.score_range),
         "statistics": manifest.statistics_sha256,
-        "content": content_sha256(store),
+        "content": store.content_sha256,
         **{name: None if part is None else plain(asdict(part)) for name, part in parts.items()},
     }
-
-
-def content_sha256(store: Store) -> str:
-    """SHA-256 of the clips' labels, texts and explanations and of what their features were made from."""
-    digest = sha256()
-    for name in IDENTIFYING:
-        digest.update(json.dumps([name, store.column(name)]).encode())
-    return digest.hexdigest()
 
 
 def plain(value: object) -> Any:
