@@ -39,6 +39,9 @@ COMMANDS = {
     "finetune-explainer": Command(
         "textmsa.train.explainer:finetune_explainer", "described clips -> a LoRA for an explainer's model"
     ),
+    "finetune-encoder": Command(
+        "textmsa.train.encoder:finetune_encoder", "rated sentences -> a text encoder that has learnt to read them"
+    ),
     "ablate": Command(
         "textmsa.evaluate.ablate:ablate", "a recipe with one change at a time -> one table with intervals"
     ),

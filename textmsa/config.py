@@ -114,6 +114,9 @@ class TrainingConfig:
     """AdamW's decoupled weight decay."""
     loss: Literal["mse", "l1"] = "mse"
     """Regression loss (paper: MSE)."""
+    unimodal_weight: float = 0.0
+    """Weight of the same loss on what each stream says alone, by heads of their own, against the labels of words,
+    voice and face where the corpus has them (label_T, label_A, label_V); 0 builds no such heads, as in the paper."""
     schedule: Literal["cosine", "paper"] = "cosine"
     """Per-step linear warm-up and cosine decay over the run, or the reference's per-epoch 20/180 schedule whose
     first epoch has learning rate 0."""
@@ -181,7 +184,7 @@ WHOLE = {
         *("training.epochs", "training.batch_size", "training.lora_rank", "training.patience"),
     ),
     3: ("model.max_text_length",),  # the two pieces that begin and end a text, and one between
-    0: ("training.data_workers", "training.weight_decay", "model.position_std"),
+    0: ("training.data_workers", "training.weight_decay", "training.unimodal_weight", "model.position_std"),
 }
 """The least that a value may be, null apart -> keys."""
 SHARES = ("model.dropout", "model.fusion_dropout", "training.modality_dropout", "training.warmup_fraction")

@@ -92,6 +92,7 @@ class Predictor:
             damage=observation.damage,
             seconds={"load": self._loading(), **seconds},
             text_read=text_read,
+            unimodal=unimodal_of(scores, self.run.info.score_range),
         )
         return prediction, sample, scores
 
@@ -166,6 +167,14 @@ def predict_clip(run: Run, clip: Path, transcript: str | None, precision: Precis
     return Predictor(run, precision=precision).predict(clip, text=transcript)
 
 
+def unimodal_of(scores: Scores, score_range: tuple[float, float]) -> dict[str, float]:
+    """Modality -> the score of it alone, of the first clip, for those that are there."""
+    if scores.unimodal_NM is None:
+        return {}
+    alone = zip(MODALITIES, np.clip(scores.unimodal_NM[0], *score_range).tolist(), strict=True)
+    return {modality: score for modality, score in alone if np.isfinite(score)}
+
+
 def polarity(score: float, score_range: tuple[float, float]) -> str:
     """ "negative", "neutral" (within 5 % of the range's half around 0) or "positive"."""
     if abs(score) <= NEUTRAL_SHARE * score_range[1]:
@@ -183,7 +192,7 @@ def as_text(prediction: Prediction) -> str:
     low, high = prediction.score_range
     explanation = prediction.explanation
     lines = [f"{prediction.path}: {prediction.score:+.2f} in [{low:g}, {high:g}], {prediction.polarity}"]
-    lines += [f"  {name:<6} gate {prediction.gates[name]:.2f}  {_state(prediction, name)}" for name in MODALITIES]
+    lines += [f"  {name:<6} {_inner(prediction, name)}  {_state(prediction, name)}" for name in MODALITIES]
     if prediction.damage:
         lines.append(f"  damaged           {prediction.damage}; scored from the rest")
     if explanation.summary:
@@ -195,6 +204,15 @@ def as_text(prediction: Prediction) -> str:
         lines.append(f"  layer {number} experts   {', '.join(chosen)}")
     lines.append("  seconds           " + ", ".join(f"{stage} {s:.2f}" for stage, s in prediction.seconds.items()))
     return "\n".join(lines)
+
+
+def _inner(prediction: Prediction, modality: str) -> str:
+    """A modality's gate, and its score alone where the network says one."""
+    gate = f"gate {prediction.gates[modality]:.2f}"
+    if not prediction.unimodal:
+        return gate
+    alone = prediction.unimodal.get(modality)
+    return gate + ("             " if alone is None else f"  alone {alone:+.2f}")
 
 
 def _state(prediction: Prediction, modality: str) -> str:

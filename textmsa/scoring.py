@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from textmsa.model import TextMsaModel
 
 SCORE_BATCH = 64  # clips
+ARRAYS = ("score_N", "gates_NM", "experts_NLE", "unimodal_NM")
 SORT_WINDOW = 1024  # clips that are in memory together, to be sorted by length
 
 
@@ -31,12 +32,15 @@ class Scores:
     """Weight of text, audio and video; 0 where missing."""
     experts_NLE: npt.NDArray[np.float64]
     """Weight by layer and expert; 0 where not chosen."""
+    unimodal_NM: npt.NDArray[np.float64] | None = None
+    """Scores of text, audio and video alone, NaN where missing; None of a network without heads for them."""
 
 
 def mean_of(members: list[Scores]) -> Scores:
     """The mean of several networks' scores, gates and expert weights for the same clips."""
-    names = ("score_N", "gates_NM", "experts_NLE")
-    return Scores(members[0].ids, *(np.mean([getattr(scored, name) for scored in members], axis=0) for name in names))
+    present = [name for name in ARRAYS if getattr(members[0], name) is not None]
+    means = {name: np.mean([getattr(scored, name) for scored in members], axis=0) for name in present}
+    return Scores(members[0].ids, **means)
 
 
 def score_all(model: "TextMsaModel", collator: Collator, dataset: SampleDataset | Sequence[Example]) -> Scores:
@@ -54,14 +58,15 @@ def score_all(model: "TextMsaModel", collator: Collator, dataset: SampleDataset 
                 rows = order[first : first + SCORE_BATCH]
                 batch = collator([window[row] for row in rows])
                 output = model(batch.to(model.device))
-                values = (output.score_B, output.gates_BM, output.expert_weights_BNE)
-                parts.append((rows, Scores(list(batch.ids), *(value.double().cpu().numpy() for value in values))))
+                given = (output.score_B, output.gates_BM, output.expert_weights_BNE, output.unimodal_BM)
+                values = zip(ARRAYS, given, strict=True)
+                arrays = {name: value.double().cpu().numpy() for name, value in values if value is not None}
+                parts.append((rows, Scores(list(batch.ids), **arrays)))
     back = np.argsort(np.concatenate([rows for rows, _ in parts]))
     ids = [identity for _, scored in parts for identity in scored.ids]
-    arrays = (
-        np.concatenate([getattr(s, name) for _, s in parts])[back] for name in ("score_N", "gates_NM", "experts_NLE")
-    )
-    return Scores([ids[i] for i in back], *arrays)
+    present = [name for name in ARRAYS if getattr(parts[0][1], name) is not None]
+    arrays = {name: np.concatenate([getattr(s, name) for _, s in parts])[back] for name in present}
+    return Scores([ids[i] for i in back], **arrays)
 
 
 def network_length(example: Example) -> tuple[int, int]:

@@ -159,6 +159,8 @@ class Prediction:
     """What of the file could not be decoded, although the rest was used."""
     text_read: str | None = None
     """What the network read as its text: the transcript, or what `inputs.text_input` makes of or puts in its place."""
+    unimodal: dict[str, float] = field(default_factory=dict)
+    """Modality -> the score of it alone; empty where the network was not trained with `unimodal_weight`."""
 
 
 @dataclass(frozen=True)

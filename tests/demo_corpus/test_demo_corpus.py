@@ -13,12 +13,13 @@ import pytest
 from media_fixtures import tone
 
 from textmsa.corpora import read_corpus
-from textmsa.demo_corpus import RenderResult, latents, render_corpus, words
+from textmsa.demo_corpus import RenderResult, latents, render_corpus
 from textmsa.demo_corpus.latents import Latents, expected_label, floors
 from textmsa.demo_corpus.plan import Plan, make_plan
 from textmsa.demo_corpus.words import Sentence, load_sentences
 from textmsa.errors import UserError
 from textmsa.features.pitch import track_pitch
+from textmsa.rated_sentences import ARCHIVE
 from textmsa.runtime.claim import locked
 from textmsa.types import SPLITS
 
@@ -48,7 +49,7 @@ def test_sentences_that_cannot_be_fetched_are_one_line(tmp_path: Path, monkeypat
     monkeypatch.setenv("TEXTMSA_CACHE", str(tmp_path))
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("PIP_FIND_LINKS", "")
-    (tmp_path / words.ARCHIVE).write_bytes(b"damaged")
+    (tmp_path / ARCHIVE).write_bytes(b"damaged")
     with pytest.raises(UserError, match=r"pip could not fetch vaderSentiment==3\.3\.2.*or put vaderSent") as caught:
         load_sentences()
     assert "\n" not in str(caught.value)

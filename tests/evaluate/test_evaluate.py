@@ -120,7 +120,9 @@ def test_only_tables_of_one_split_and_corpus_are_compared(store, run, tmp_path):
 
     def other(name: str, score_N: np.ndarray = table.score_N, **changes) -> Path:
         assert table.origin is not None
-        stored = {key: value for key, value in changes.items() if key in ("counts", "content_sha256", "score_range", "path")}
+        stored = {
+            key: value for key, value in changes.items() if key in ("counts", "content_sha256", "score_range", "path")
+        }
         origin = replace(table.origin, store=replace(table.origin.store, **stored), run=None)
         origin = replace(origin, **{key: value for key, value in changes.items() if key not in stored})
         replace(table, score_N=score_N, origin=origin).save(tmp_path / name)

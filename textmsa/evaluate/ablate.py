@@ -52,6 +52,7 @@ ROWS = {
     "concat_fusion": Change("gated fusion -> concat", {"model.fusion": "concat"}, paper=True),
     "query_features": Change("alignment query: features", {"model.alignment_query": "features"}),
     "query_explanation": Change("alignment query: explanation", {"model.alignment_query": "explanation"}),
+    "no_unimodal": Change("no unimodal supervision", {"training.unimodal_weight": 0.0}),
     "video_shuffled": Change("video's steps shuffled in time", {"inputs.video_order": "shuffled"}),
     "timeless": Change("measured explanations without times", {"inputs.explanations": "timeless"}),
     "explained_transcript": Change("explanation of the transcript only", {"inputs.explanations": "transcript"}),

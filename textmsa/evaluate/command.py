@@ -20,10 +20,11 @@ from textmsa.evaluate.robustness import RobustnessRow, parse_rates, robustness, 
 from textmsa.evaluate.robustness import table as robustness_table
 from textmsa.run import Precision, Run
 from textmsa.runtime.atomic import write_text
-from textmsa.scoring import mean_of
+from textmsa.scoring import Scores, mean_of
 from textmsa.store.reading import Store
 from textmsa.types import MODALITIES
 
+ALONE = "alone_"
 ORACLE = "oracle on these clips"
 
 
@@ -42,6 +43,8 @@ class Evaluation:
     """TEXT's MAE less that of the best baseline, with a 95 % bootstrap interval."""
     by_seed: dict[str, dict[str, float]]
     """Metrics of each seed's network, where several were trained; `metrics` is then of the mean of their scores."""
+    unimodal: dict[str, dict[str, float]] = field(default_factory=dict)
+    """Modality -> metrics of the network's score of it alone against its label, and "clips", how many have both."""
     unlabelled: int = 0
     """Clips of the split that have no label, and were left out."""
     left_out: dict[str, str] = field(default_factory=dict)
@@ -63,6 +66,11 @@ class Evaluation:
         lines += [f"  {name:<22}{row['mae']:6.3f}  {row['corr']:6.3f}" for name, row in rows]
         lines += [f"  {name:<22}left out: {reason}" for name, reason in self.left_out.items()]
         lines += [f"  {'floor: ' + name:<30}{value:6.3f}" for name, value in self.floors.items()]
+        lines += [
+            f"  {name + ' alone':<22}{row['mae']:6.3f}  {row['corr']:6.3f}  against the label of {name}, "
+            f"{row['clips']:.0f} clips"
+            for name, row in self.unimodal.items()
+        ]
         if self.unlabelled:
             lines.append(f"{self.unlabelled} without label left out")
         if len(self.by_seed) > 1:
@@ -155,6 +163,7 @@ def _scored(run: Run, store: Store, clips: Labelled, precision: Precision) -> tu
     members = run.score_members(store, clips.indices, precision=precision)
     scores = mean_of(members)
     by_seed = {str(seed): member.score_N for seed, member in zip(run.info.seeds, members, strict=False)}
+    alone = unimodal_scores(scores)
     gates = {f"gate_{name}": scores.gates_NM[:, place] for place, name in enumerate(MODALITIES)}
     family = metrics.family_of(store.manifest.score_range)
     origin = Origin.of_run(run, store, clips, precision)
@@ -162,7 +171,7 @@ def _scored(run: Run, store: Store, clips: Labelled, precision: Precision) -> tu
         ids=scores.ids,
         label_N=clips.label_N,
         score_N=scores.score_N,
-        columns=gates | {f"seed_{seed}": score_N for seed, score_N in by_seed.items()},
+        columns=gates | alone | {f"seed_{seed}": score_N for seed, score_N in by_seed.items()},
         origin=origin,
     )
     evaluation = Evaluation(
@@ -173,6 +182,7 @@ def _scored(run: Run, store: Store, clips: Labelled, precision: Precision) -> tu
         floors={},
         difference={},
         by_seed={seed: metrics.evaluate(score_N, clips.label_N, family) for seed, score_N in by_seed.items()},
+        unimodal=unimodal_metrics(alone, store, clips, family),
         unlabelled=clips.unlabelled,
         stamp=origin.stamp,
         drift=run.drift(store, clips.indices, scores) if precision == "int8" else "",
@@ -195,6 +205,29 @@ def _beside_baselines(
             difference=difference(scored.score_N, fitted.scores, clips.label_N),
         ),
     )
+
+
+def unimodal_scores(scores: Scores) -> dict[str, Floats]:
+    """Column -> the network's scores (N,) of a modality alone, for those that it says anything of."""
+    if scores.unimodal_NM is None:
+        return {}
+    columns = zip(MODALITIES, scores.unimodal_NM.T, strict=True)
+    return {f"{ALONE}{name}": score_N for name, score_N in columns if np.isfinite(score_N).any()}
+
+
+def unimodal_metrics(
+    alone: dict[str, Floats], store: Store, clips: Labelled, family: metrics.Family
+) -> dict[str, dict[str, float]]:
+    """Modality -> metrics over the clips that have both a score and a label of it alone, and how many they are."""
+    found = {}
+    for column, score_N in alone.items():
+        modality = column.removeprefix(ALONE)
+        label_N = np.array(store.column(f"label_{modality}"), np.float64)[clips.indices]
+        both = np.isfinite(label_N) & np.isfinite(score_N)
+        if both.any():
+            values = metrics.evaluate(score_N[both], label_N[both], family)
+            found[modality] = {**values, "clips": float(both.sum())}
+    return found
 
 
 def corpus_floors(corpus: Path, split: str = "test") -> dict[str, float]:

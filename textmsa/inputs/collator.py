@@ -48,6 +48,9 @@ class Collator:
             audio_explanation=self.tokens([e.audio_explanation for e in examples]),
             video_explanation=self.tokens([e.video_explanation for e in examples]),
             label_B=None if None in labels else torch.tensor(labels, dtype=torch.float32),
+            unimodal_label_BM=torch.tensor(
+                [[torch.nan if label is None else label for label in e.unimodal_labels] for e in examples]
+            ),
             ids=tuple(example.id for example in examples),
         )
 

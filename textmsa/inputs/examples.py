@@ -35,6 +35,8 @@ class Example:
     """Values (T, F) and mask (T,)."""
     video: tuple[FloatArray, npt.NDArray[np.bool_]] | None
     label: float | None
+    unimodal_labels: tuple[float | None, float | None, float | None] = (None, None, None)
+    """Of words, voice and face alone."""
 
 
 Pieces = npt.NDArray[np.int32]
@@ -97,6 +99,7 @@ def example_of(sample: Sample, standards: dict[str, Standardisation], config: "T
         audio=audio,
         video=video,
         label=sample.clip.label,
+        unimodal_labels=(sample.clip.label_text, sample.clip.label_audio, sample.clip.label_video),
     )
 
 

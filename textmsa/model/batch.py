@@ -51,6 +51,8 @@ class Batch:
     audio_explanation: Tokens | None = None
     video_explanation: Tokens | None = None
     label_B: Tensor | None = None
+    unimodal_label_BM: Tensor | None = None
+    """Labels of text, audio and video alone; NaN where there is none."""
     ids: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

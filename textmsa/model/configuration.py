@@ -15,6 +15,8 @@ class TextMsaConfig(PreTrainedConfig, ModelConfig, InputConfig):
     ----------
     audio_size, video_size
         Features per step (D_a, D_v), read from the prepared data; None builds no such stream.
+    unimodal_heads
+        Whether each stream also says a score of its own (`training.unimodal_weight`).
     text_encoder_config
         The text encoder's own configuration, so that a model folder needs nothing else.
     """
@@ -23,6 +25,7 @@ class TextMsaConfig(PreTrainedConfig, ModelConfig, InputConfig):
 
     audio_size: int | None = None
     video_size: int | None = None
+    unimodal_heads: bool = False
     text_encoder_config: dict[str, Any] = field(default_factory=dict)
 
     @property

@@ -21,6 +21,7 @@ from textmsa.model.explanation_alignment import ExplanationAlignment, LinearAlig
 from textmsa.model.fusion import ConcatFusion, GatedFusion
 from textmsa.model.stream_encoder import Stream, StreamEncoder
 from textmsa.model.text_encoder import encode_together
+from textmsa.model.unimodal import UnimodalHeads
 
 LEGACY_CAPACITY_FACTOR = 1.0  # of the reference code, in training and in its validation passes
 SCORE_BATCH = 64
@@ -35,6 +36,8 @@ class TextMsaOutput(ModelOutput):
     """Weight of text, audio and video in the fusion; 0 where missing."""
     expert_weights_BNE: Tensor | None = None
     """Weight of each expert in each of the N layers; 0 where not chosen."""
+    unimodal_BM: Tensor | None = None
+    """Scores of text, audio and video alone, NaN where missing; None of a network without heads for them."""
 
 
 class ModalityBranch(nn.Module):
@@ -83,6 +86,7 @@ class TextMsaModel(PreTrainedModel):
         self.positions = random_positions(sum(config.max_positions), config)
         self.layers = nn.ModuleList(TextRoutedLayer(config) for _ in range(config.num_layers))
         self.fusion: nn.Module = ConcatFusion(config) if config.fusion == "concat" else GatedFusion(config)
+        self.unimodal = UnimodalHeads(config) if config.unimodal_heads else None
         self.post_init()  # type: ignore[no-untyped-call]
 
     def _init_weights(self, module: nn.Module) -> None:
@@ -97,6 +101,7 @@ class TextMsaModel(PreTrainedModel):
         text = self.text(*text_words)
         audio = self.audio(batch.audio, audio_words, present_BM[:, 1]) if batch.audio and self.audio else None
         video = self.video(batch.video, video_words, present_BM[:, 2]) if batch.video and self.video else None
+        unimodal_BM = self.unimodal((text, audio, video), present_BM) if self.unimodal else None
         if audio and video:
             audio, video = self.temporal_alignment(audio, video)
 
@@ -110,7 +115,7 @@ class TextMsaModel(PreTrainedModel):
 
         summaries_BMD = self._summaries(x, firsts)
         score_B, gates_BM = self.fusion(summaries_BMD, present_BM)
-        return TextMsaOutput(score_B, gates_BM, torch.stack(weights, dim=1))
+        return TextMsaOutput(score_B, gates_BM, torch.stack(weights, dim=1), unimodal_BM)
 
     @torch.no_grad()
     def score(

@@ -17,6 +17,8 @@ from textmsa.store.reading import Store
 from textmsa.train.checkpoints import CHECKPOINTS
 
 COMMAND = "textmsa train"
+ADDED_LATER = {"training.unimodal_weight": 0.0}
+"""Keys of a recipe that came after claims did -> what they were before."""
 logger = logging.getLogger(__name__)
 
 
@@ -48,7 +50,7 @@ class Job:
     def claim(self) -> Claim:
         """What the folder is begun with."""
         options = {
-            "recipe": plain(asdict(self.recipe)),
+            "recipe": recorded(self.recipe),
             "store": identity_of(self.store),
             "precision": self.precision,
         }
@@ -127,6 +129,16 @@ def identity_of(store: Store) -> dict[str, Any]:
         "content": store.content_sha256,
         **{name: None if part is None else plain(asdict(part)) for name, part in parts.items()},
     }
+
+
+def recorded(recipe: Recipe) -> dict[str, Any]:
+    """The recipe as a claim has it: without `ADDED_LATER` at their defaults, which older folders do not have."""
+    content: dict[str, Any] = plain(asdict(recipe))
+    for key, default in ADDED_LATER.items():
+        part, _, name = key.partition(".")
+        if content[part][name] == default:
+            del content[part][name]
+    return content
 
 
 def plain(value: object) -> Any:

@@ -98,6 +98,7 @@ def build_model(recipe: Recipe, store: Store) -> tuple[TextMsaModel, Collator]:
         **asdict(recipe.inputs),
         audio_size=len(statistics.audio.names) if statistics.audio and "audio" in read else None,
         video_size=len(statistics.video.names) if statistics.video and "video" in read else None,
+        unimodal_heads=recipe.training.unimodal_weight > 0,
         text_encoder_config=encoder.config.to_dict(),
     )
     return TextMsaModel(config, encoder), Collator(tokenizer, config)
@@ -118,6 +119,8 @@ def check_data(recipe: Recipe, store: Store) -> None:
         if len(labelled) < len(clips):
             left_out = len(clips) - len(labelled)
             logger.info("%s: %d of %d clips have no label and are left out", split, left_out, len(clips))
+    if recipe.training.unimodal_weight > 0:
+        _tell_unimodal_labels(recipe, store)
     inputs = recipe.inputs
     if "text" not in inputs.modalities:
         return
@@ -132,3 +135,18 @@ def check_data(recipe: Recipe, store: Store) -> None:
     if count < len(training) and (count or inputs.pieces == "tokenize"):  # without any pieces it is refused later
         gone = len(training) - count
         logger.info("train: %d of %d clips have no text (inputs.text_input %s)", gone, len(training), inputs.text_input)
+
+
+def _tell_unimodal_labels(recipe: Recipe, store: Store) -> None:
+    """Log of which modalities nothing can be learnt alone, for want of labels."""
+    training = np.array(store.labelled("train"))
+    for modality in recipe.inputs.modalities:
+        label_N = np.array(store.column(f"label_{modality}"), np.float64)[training]
+        label_N = label_N[np.isfinite(label_N)]
+        if not len(label_N):
+            logger.info("training.unimodal_weight: no clip to train on has a label of its %s alone", modality)
+        elif np.ptp(label_N) == 0:
+            logger.info(
+                "training.unimodal_weight: all %d clips to train on have the same label %g of their %s alone",
+                *(len(label_N), label_N[0], modality),
+            )

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import nn
-from torch.nn import functional
 from transformers import EarlyStoppingCallback, EvalPrediction, Trainer, TrainerCallback, TrainerState
 from transformers.integrations import TensorBoardCallback
 from transformers.trainer_callback import PrinterCallback
@@ -17,13 +16,13 @@ from textmsa import metrics
 from textmsa.config import TrainingConfig
 from textmsa.inputs.collator import Collator
 from textmsa.inputs.examples import Example
+from textmsa.model.unimodal import LOSSES, unimodal_loss
 from textmsa.runtime.progress import Meter
 from textmsa.train.checkpoints import CHECKPOINTS
 from textmsa.train.learner import Learner
 from textmsa.train.one_device import OneDeviceArguments
 from textmsa.train.schedule import schedule
 
-LOSSES = {"mse": functional.mse_loss, "l1": functional.l1_loss}
 VALID_BATCH = 64  # clips
 TENSORBOARD = "tensorboard"
 
@@ -102,9 +101,13 @@ class TextMsaTrainer(Trainer):
     def compute_loss(
         self, model: nn.Module, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: object = None
     ) -> Any:
-        """The recipe's regression loss."""
-        output = model(inputs["batch"])
+        """The recipe's regression loss, and the weighted one of each stream alone."""
+        batch = inputs["batch"]
+        output = model(batch)
         loss = LOSSES[self.training.loss](output.score_B, inputs["labels"])
+        if self.training.unimodal_weight > 0:
+            alone = unimodal_loss(output.unimodal_BM, batch.unimodal_label_BM, self.training.loss)
+            loss = loss + self.training.unimodal_weight * alone
         return (loss, output) if return_outputs else loss
 
     def prediction_step(

@@ -1,0 +1,48 @@
+"""What each stream says alone: heads for the labels of words, voice and face (`training.unimodal_weight`).
+
+The labels are those of CH-SIMS (Yu et al. 2020) and of corpora that carry `label_T`, `label_A`, `label_V`.
+Shapes: B clips, T positions, D = hidden_size, M = 3 modalities (text, audio, video).
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from textmsa.config import ModelConfig
+from textmsa.model.experts import masked_mean
+from textmsa.model.stream_encoder import Stream
+from textmsa.types import MODALITIES
+
+LOSSES = {"mse": functional.mse_loss, "l1": functional.l1_loss}
+
+
+class UnimodalHeads(nn.Module):
+    """A score from the mean of each stream, before audio and video meet."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        size = config.hidden_size
+        self.heads = nn.ModuleDict({name: nn.Sequential(nn.LayerNorm(size), nn.Linear(size, 1)) for name in MODALITIES})
+
+    def forward(self, streams: tuple[Stream | None, ...], present_BM: Tensor) -> Tensor:
+        """The streams of text, audio and video -> scores (B, M), NaN where a modality is missing."""
+        columns = []
+        for name, stream, present_B in zip(MODALITIES, streams, present_BM.unbind(dim=1), strict=True):
+            absent_B = torch.full(present_B.shape, torch.nan, device=present_B.device)
+            if stream is None:
+                columns.append(absent_B)
+                continue
+            score_B = self.heads[name](masked_mean(stream.x_BTD, stream.mask_BT)).squeeze(-1).float()
+            columns.append(torch.where(present_B, score_B, absent_B))
+        return torch.stack(columns, dim=1)
+
+
+def unimodal_loss(score_BM: Tensor, label_BM: Tensor, loss: str) -> Tensor:
+    """The mean loss ("mse" or "l1") over those of `label_BM` that are there and whose modality is; 0 without any."""
+    counted_BM = torch.isfinite(score_BM.detach()) & torch.isfinite(label_BM)
+    zero = torch.zeros((), device=score_BM.device)
+    each_BM = LOSSES[loss](
+        torch.where(counted_BM, score_BM, zero), torch.where(counted_BM, label_BM, zero), reduction="none"
+    )
+    mean: Tensor = each_BM.sum() / counted_BM.sum().clamp(min=1)
+    return mean

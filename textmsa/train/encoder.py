@@ -1,0 +1,232 @@
+"""`textmsa finetune-encoder`: a text encoder first learns how people rate sentences.
+
+What it makes is a model folder that every recipe takes as its `model.text_encoder`. What the demo corpus can draw is
+never learnt from, so that no demo is tested on what its encoder has read.
+"""
+
+import json
+import re
+import time
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from textmsa.demo_corpus.words import SHORTEST, load_sentences
+from textmsa.errors import UserError
+from textmsa.rated_sentences import MOST_RATING, VADER_SOURCES, RatedSentence, sentences_of_table, vader_sentences
+from textmsa.runtime.atomic import read_json, write_text
+from textmsa.runtime.claim import Claim
+from textmsa.runtime.versions import TRAINING, commit, package_versions
+
+COMMAND = "textmsa finetune-encoder"
+RECORD = "encoder.json"
+VADER = "vader"
+LEAST_SENTENCES = 40
+REMEDY = "give another folder"
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncoderRecipe:
+    """All that decides what an encoder learns of some rated sentences."""
+
+    text_encoder: str = "minilm"
+    """"minilm", or a folder or hub id for AutoModel."""
+    trainable: Literal["all", "lora"] = "all"
+    """All weights, or low-rank updates beside every linear layer, merged at the end."""
+    lora_rank: int = 16
+    """Rank of the low-rank updates."""
+    epochs: int = 3
+    """Passes over the sentences; the one that reads the held-out sentences best is kept."""
+    batch_size: int = 32
+    """Sentences a step."""
+    learning_rate: float = 1e-4
+    """Its highest value; a warm-up, then half a cosine to 0."""
+    head_learning_rate: float = 1e-3
+    """As that, of the linear layer on the mean of the states."""
+    weight_decay: float = 0.01
+    """AdamW's decoupled weight decay."""
+    warmup_fraction: float = 0.1
+    """Share of the steps that warm up."""
+    held_out: float = 0.05
+    """Share of the sentences that choose the epoch, and are not learnt from."""
+    max_text_length: int = 64
+    """Word pieces a sentence, the two that begin and end it included."""
+    seed: int = 0
+    """Of the sentences held out, the order and dropout."""
+
+    def check(self) -> None:
+        """Raises UserError for values with which nothing can be learnt."""
+        above = ("lora_rank", "epochs", "batch_size", "learning_rate", "head_learning_rate")
+        for name in above:
+            if not getattr(self, name) > 0:
+                raise UserError(f"--{name.replace('_', '-')} {getattr(self, name)}: give more than 0")
+        if self.max_text_length < 3:
+            raise UserError(f"--max-text-length {self.max_text_length}: give at least 3")
+        if not 0 < self.held_out < 1:
+            raise UserError(f"--held-out {self.held_out}: give a share between 0 and 1")
+        if not 0 <= self.warmup_fraction < 1:
+            raise UserError(f"--warmup-fraction {self.warmup_fraction}: give 0 or more, below 1")
+
+
+@dataclass(frozen=True)
+class RatingCorpus:
+    """Rated sentences to learn and to choose by, as one number each in [-1, 1]."""
+
+    learnt: list[RatedSentence]
+    held_out: list[RatedSentence]
+    left_out: int
+    """Sentences that the demo corpus can draw, or that hold one, or are held by one."""
+    most: float
+    """What a rating is divided by."""
+
+    @staticmethod
+    def of(sentences: Iterable[RatedSentence], *, held_out: float, seed: int, most: float | None) -> "RatingCorpus":
+        """Sentences without repetitions and without those of the demo corpus, the held-out ones drawn by `seed`.
+
+        Raises UserError where too few remain, or all are rated alike.
+        """
+        distinct = {key(sentence.text): sentence for sentence in sentences}
+        kept = without_demo(distinct)
+        if len(kept) < LEAST_SENTENCES:
+            raise UserError(f"{len(kept)} sentences to learn from: give at least {LEAST_SENTENCES} different ones")
+        ratings = np.array([sentence.rating for sentence in kept])
+        if np.ptp(ratings) == 0:
+            raise UserError(f"all {len(kept)} sentences are rated {ratings[0]:g}: there is nothing to learn")
+        order = np.random.default_rng(seed).permutation(len(kept))
+        count = max(2, round(held_out * len(kept)))
+        learnt, chosen_by = ([kept[i] for i in sorted(rows)] for rows in (order[count:], order[:count]))
+        largest = float(np.abs(ratings).max()) if most is None else most
+        return RatingCorpus(learnt, chosen_by, left_out=len(distinct) - len(kept), most=largest)
+
+    def facts(self) -> dict[str, Any]:
+        """What the sentences are: their numbers by source and a hash over texts and ratings."""
+        every = [*self.learnt, *self.held_out]
+        text = "\n".join(f"{sentence.rating!r}\t{sentence.text}" for sentence in every)
+        sources = sorted({sentence.source for sentence in every})
+        return {
+            "sources": {source: sum(sentence.source == source for sentence in every) for source in sources},
+            "learnt": len(self.learnt),
+            "held_out": len(self.held_out),
+            "left_out_for_the_demo": self.left_out,
+            "most_rating": self.most,
+            "sentences_sha256": sha256(text.encode()).hexdigest(),
+        }
+
+
+@dataclass(frozen=True)
+class EncoderResult:
+    """What came of it."""
+
+    out: Path
+    facts: dict[str, Any]
+    measured: dict[str, float]
+    """Of the held-out sentences: MAE in the ratings' units, correlation, and R2."""
+    finished_before: bool = False
+
+    def text(self) -> str:
+        """For people."""
+        if self.finished_before:
+            return f"{self.out}: finished before; nothing to do"
+        m, facts = self.measured, self.facts
+        return (
+            f"{self.out}: learnt from {facts['learnt']} sentences; of {facts['held_out']} held out MAE {m['mae']:.3f}, "
+            f"corr {m['corr']:.3f}, R2 {m['r2']:.3f}\n"
+            f"{facts['left_out_for_the_demo']} sentences of the demo corpus were left out; "
+            f"use it with: textmsa train RECIPE --model.text_encoder {self.out}"
+        )
+
+
+def finetune_encoder(
+    *, out: Path, recipe: EncoderRecipe, sentences: str = VADER, device: str = "auto"
+) -> EncoderResult:
+    """Teach a text encoder the ratings that people gave to sentences.
+
+    It may be stopped at any moment and run again. The sentences that the demo corpus can draw are never among those
+    learnt from.
+
+    Parameters
+    ----------
+    out
+        Folder for the encoder; `model.text_encoder` of a recipe takes it.
+    recipe
+        What is learnt and how; on the command line each of its values is an option.
+    sentences
+        "vader", the 23,703 rated sentences of VADER's ground truth, fetched with pip; or a table (.csv) with columns
+        text and rating.
+    device
+        "auto", "cpu" or "cuda:N".
+
+    Examples
+    --------
+    textmsa finetune-encoder --out encoders/minilm-rated
+    textmsa finetune-encoder --sentences rated.csv --out encoders/mine --trainable lora
+    """
+    recipe.check()
+    corpus = corpus_of(sentences, recipe)
+    claim = Claim(Path(out), COMMAND, {"recipe": asdict(recipe), "sentences": corpus.facts()})
+    if (claim.folder / RECORD).is_file():
+        claim.take()
+        record = read_json(claim.folder / RECORD, remedy=REMEDY, unstamped=True)
+        return EncoderResult(claim.folder, record["sentences"], record["measured"], finished_before=True)
+    with claim.held():
+        return _finetune(recipe, corpus, claim, device=device)
+
+
+def corpus_of(sentences: str, recipe: EncoderRecipe) -> RatingCorpus:
+    """The sentences of the argument `sentences`, as `finetune_encoder` learns them."""
+    if sentences == VADER:
+        rated: list[RatedSentence] = [s for source in VADER_SOURCES for s in vader_sentences(source)]
+        return RatingCorpus.of(rated, held_out=recipe.held_out, seed=recipe.seed, most=MOST_RATING)
+    return RatingCorpus.of(sentences_of_table(Path(sentences)), held_out=recipe.held_out, seed=recipe.seed, most=None)
+
+
+def without_demo(distinct: dict[str, RatedSentence]) -> list[RatedSentence]:
+    """Those that are no sentence of the demo corpus, hold none, and are no part of one; `distinct` is by `key`."""
+    demo = {key(sentence.text) for sentence in load_sentences()}
+    longest = max(len(text.split()) for text in demo)
+    parts = {part for text in demo for part in runs_of_words(text, range(SHORTEST, longest + 1))}
+
+    def is_apart(text: str) -> bool:
+        return text not in parts and not any(run in demo for run in runs_of_words(text, range(1, longest + 1)))
+
+    return [sentence for text, sentence in distinct.items() if text not in demo and is_apart(text)]
+
+
+def key(text: str) -> str:
+    """What two sentences share that are the same but for case, punctuation and spaces."""
+    return " ".join(re.findall(r"\w+", text.casefold()))
+
+
+def runs_of_words(text: str, lengths: range) -> Iterable[str]:
+    """Every run of that many words of a `key`."""
+    words = text.split()
+    return (" ".join(words[i : i + n]) for n in lengths for i in range(len(words) - n + 1))
+
+
+def _finetune(recipe: EncoderRecipe, corpus: RatingCorpus, claim: Claim, *, device: str) -> EncoderResult:
+    """As `finetune_encoder`, in a folder that is held."""
+    from textmsa.runtime.device import choose_device
+    from textmsa.train.encoder_trainer import learn_ratings
+
+    started = time.monotonic()
+    place = choose_device(device)
+    learnt = learn_ratings(recipe, corpus, claim.folder, device=place)
+    facts = corpus.facts()
+    record = {
+        "recipe": asdict(recipe),
+        "sentences": facts,
+        "measured": learnt.measured,
+        "by_source": learnt.by_source,
+        "epochs": learnt.epochs,
+        "head": learnt.head,
+        "seconds": round(time.monotonic() - started, 1),
+        "device": place,
+        "packages": package_versions(TRAINING),
+        "commit": commit(),
+    }
+    write_text(claim.folder / RECORD, json.dumps(record, indent=1) + "\n")
+    return EncoderResult(claim.folder, facts, learnt.measured)
