@@ -56,7 +56,9 @@ def test_damaged_seconds_are_one_line(tmp_path, content):
 def test_summary_and_report(demo):
     summary = json.loads((demo / "summary.json").read_text())
     assert summary["clips"] == 60
-    assert set(summary["baselines"]) == {"mean", "ridge_text", "ridge_all", "gbm_all", "late_fusion"}
+    assert set(summary["baselines"]) == {
+        *("mean", "ridge_text", "ridge_all", "gbm_all", "gbm_facts", "late_fusion"),
+    }
     assert set(summary["seconds"]) == {"render", "prepare", "train", "evaluate", "report"}
     assert np.isfinite(summary["test"]["mae"])
     assert summary["floors"]["mean"] == pytest.approx(1.15, abs=0.02)

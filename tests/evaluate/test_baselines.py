@@ -18,6 +18,7 @@ from benchmarks.generated_store import generate_store
 from textmsa.cli import main
 from textmsa.evaluate.baselines import Baselines
 from textmsa.evaluate.labelled import labelled_clips
+from textmsa.evaluate.stacking import Stacked
 from textmsa.evaluate.tables import FOLDS, Fitting, measured, standardised
 from textmsa.model import text_encoder
 from textmsa.store.reading import Store
@@ -26,8 +27,10 @@ from textmsa.store.writing import write_store
 from textmsa.train.command import train
 from textmsa.types import Clip, Observation
 
-OF_MEDIA = {"mean", "ridge_text", "ridge_all", "gbm_all", "late_fusion"}
+OF_MEDIA = {"mean", "ridge_text", "ridge_all", "gbm_all", "gbm_facts", "late_fusion"}
+STACKED = {"stacked_ridge", "stacked_gbm"}
 OF_TEXT = {"mean", "ridge_text", "fine_tuned", "fine_tuned_seed_3"}
+MEDIA_ONLY = ("ridge_all", "gbm_all", "gbm_facts", "late_fusion")
 CLIPS = 40
 
 
@@ -90,7 +93,7 @@ CASES: dict[str, tuple[Change, set[str], dict[str, str]]] = {
     "no media": (
         without("audio", "video"),
         OF_TEXT,
-        dict.fromkeys(("ridge_all", "gbm_all", "late_fusion"), "nothing was heard or seen in any training clip"),
+        dict.fromkeys(MEDIA_ONLY, "nothing was heard or seen in any training clip"),
     ),
     "no text": (
         without("transcript"),
@@ -103,7 +106,7 @@ CASES: dict[str, tuple[Change, set[str], dict[str, str]]] = {
         {
             "ridge_text": "no training clip has a transcript",
             "fine_tuned": "no training clip has a transcript",
-            **dict.fromkeys(("ridge_all", "gbm_all", "late_fusion"), "nothing was heard or seen in any training clip"),
+            **dict.fromkeys(MEDIA_ONLY, "nothing was heard or seen in any training clip"),
         },
     ),
     "one constant column": (column_is(2.0), OF_MEDIA, {}),
@@ -114,10 +117,11 @@ CASES: dict[str, tuple[Change, set[str], dict[str, str]]] = {
 }
 
 
-def run_of(encoder: Path) -> Any:
+def run_of(encoder: Path, *, unimodal: bool = False) -> Any:
     """What baselines ask of a run."""
     run = SimpleNamespace(info=SimpleNamespace(seed=3, seeds=[]))
-    run.members = [SimpleNamespace(model=SimpleNamespace(config=SimpleNamespace(text_encoder=str(encoder))))]
+    config = SimpleNamespace(text_encoder=str(encoder), unimodal_heads=unimodal)
+    run.members = [SimpleNamespace(model=SimpleNamespace(config=config))]
     return run
 
 
@@ -174,14 +178,64 @@ def test_baselines_never_see_the_labels_that_they_are_compared_with(encoder, tmp
             assert np.array_equal(scores[False, split][name], scores[True, split][name]), (split, name)
 
 
-def test_folds_keep_the_clips_of_a_video_together(tmp_path):
+def test_folds_keep_the_clips_of_a_video_together(encoder, tmp_path):
     store = generate_store(tmp_path / "store", clips=120, audio=(2, 2), video=(2, 2))
-    data = Fitting.of(store, labelled_clips(store, "valid"))
+    data = Fitting.of(store, labelled_clips(store, "valid"), str(encoder))
     assert data.choose is None
     assert len(list(data.folds(lambda table: table.pooled_NF))) == FOLDS
     fold_by_video = dict(zip(data.train.video_N, data.train.fold_N, strict=True))
     assert [fold_by_video[video] for video in data.train.video_N] == list(data.train.fold_N)
     assert np.bincount(data.train.fold_N).min() > 0
+
+
+def with_unimodal(index: int, clip: Clip, seen: Observation) -> tuple[Clip, Observation]:
+    assert clip.label is not None
+    return replace(clip, label_audio=-clip.label, label_text=clip.label if index % 2 else None), seen
+
+
+@pytest.mark.parametrize("split", ["valid", "test"])
+def test_where_text_learns_unimodal_labels_stacked_baselines_do_too(encoder, tmp_path, split):
+    store = changed_store(tmp_path / "store", with_unimodal)
+    clips = labelled_clips(store, split)
+    assert set(Baselines.fit(run_of(encoder, unimodal=True), store, clips).scores) == OF_MEDIA | STACKED
+    assert set(Baselines.fit(run_of(encoder), store, clips).scores) == OF_MEDIA
+
+
+def test_without_such_labels_they_are_left_out_with_the_reason(encoder, tmp_path):
+    store = changed_store(tmp_path / "store", lambda index, clip, seen: (clip, seen))
+    fitted = Baselines.fit(run_of(encoder, unimodal=True), store, labelled_clips(store, "test"))
+    assert set(fitted.scores) == OF_MEDIA
+    assert fitted.left_out == dict.fromkeys(STACKED, "fewer than ten training clips have a label of a modality alone")
+
+
+def test_readings_of_a_training_clip_do_not_depend_on_its_own_label(encoder, tmp_path):
+    """Cross-fitting: with one clip's unimodal labels changed, its readings stay, and others' change."""
+
+    def one_changed(index: int, clip: Clip, seen: Observation) -> tuple[Clip, Observation]:
+        clip, seen = with_unimodal(index, clip, seen)
+        return (replace(clip, label_audio=3.0) if index == 1 else clip), seen
+
+    readings = []
+    for change in (with_unimodal, one_changed):
+        store = changed_store(tmp_path / change.__name__, change)
+        data = Fitting.of(store, labelled_clips(store, "test"), str(encoder))
+        readings.append(Stacked.of(data).read[id(data.train)])
+        assert store.labelled("train")[1] == 1
+    assert np.array_equal(readings[0][1], readings[1][1])
+    assert not np.allclose(readings[0], readings[1])
+
+
+def test_no_unimodal_label_of_other_clips_is_looked_at(encoder, tmp_path):
+    def gone_elsewhere(index: int, clip: Clip, seen: Observation) -> tuple[Clip, Observation]:
+        changed, seen = with_unimodal(index, clip, seen)
+        return (changed if clip.split == "train" else clip), seen
+
+    scores = []
+    for change in (with_unimodal, gone_elsewhere):
+        store = changed_store(tmp_path / change.__name__, change)
+        run = run_of(encoder, unimodal=True)
+        scores.append(Baselines.fit(run, store, labelled_clips(store, "test")).scores)
+    assert all(np.array_equal(scores[0][name], scores[1][name]) for name in OF_MEDIA | STACKED)
 
 
 def test_columns_are_scaled_and_left_out_by_the_clips_to_fit_on():

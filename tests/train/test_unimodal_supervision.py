@@ -5,6 +5,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +20,7 @@ from textmsa.store.reading import Store
 from textmsa.store.writing import write_store
 from textmsa.train.command import train
 
-WEIGHT = {"unimodal_weight": 0.5, "loss": "l1"}
+WEIGHT: dict[str, Any] = {"unimodal_weight": 0.5, "loss": "l1"}
 
 
 @pytest.fixture(scope="module")

@@ -1,4 +1,8 @@
-"""What TEXT has to beat, on the same store and splits: mean, ridge, boosting, late fusion.
+"""What TEXT has to beat, on the same store and splits: mean, ridge, boosting, late fusion, stacking.
+
+They are informed as TEXT is: they read the states of the run's text encoder as it was before the training, the facts
+of which measured explanations are made, and, where TEXT learnt labels of each modality alone, those too
+(`stacking.py`).
 
 A store without audio and video has mean, ridge on the text, and plain fine-tuning of the run's text encoder with the
 run's seeds (`fine_tuned`: the mean of their scores).
@@ -9,6 +13,7 @@ cross-validation on the training split; never on what is scored.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Protocol
 
 import numpy as np
@@ -17,14 +22,14 @@ from textmsa.errors import UserError, first_line
 from textmsa.evaluate.fine_tuned import fine_tuned_text, late_fusion
 from textmsa.evaluate.labelled import Labelled
 from textmsa.evaluate.paired import Floats
+from textmsa.evaluate.stacking import RIDGE_PENALTIES, Stacked
 from textmsa.evaluate.tables import Columns, Fitting, measured, standardised
 from textmsa.run import Run
 from textmsa.runtime.progress import track
 from textmsa.store.reading import Store
 
-RIDGE_PENALTIES = np.logspace(-1, 5, 25)
 BOOSTING_GRID = [{"max_iter": n, "learning_rate": rate} for n in (60, 150) for rate in (0.03, 0.1)]
-OF_MEDIA = ("ridge_all", "gbm_all", "late_fusion")
+OF_MEDIA = ("ridge_all", "gbm_all", "gbm_facts", "late_fusion")
 OF_SEED = "fine_tuned_seed_"
 Recipe = Callable[[], Floats]
 """What fits a baseline and gives its scores (N,)."""
@@ -43,7 +48,7 @@ class Baselines:
     def fit(run: Run, store: Store, clips: Labelled) -> "Baselines":
         """Fit all that the store's training clips allow, and score the clips."""
         try:
-            data = Fitting.of(store, clips)
+            data = Fitting.of(store, clips, run.members[0].model.config.text_encoder)
         except UserError as error:
             return Baselines(left_out={"baselines": first_line(error)})
         baselines = Baselines()
@@ -72,18 +77,26 @@ def _recipes(run: Run, data: Fitting, left_out: dict[str, str]) -> dict[str, Rec
         recipes["ridge_text"] = lambda: ridge(data, lambda table: table.text_NF)
     else:
         left_out["ridge_text"] = "no training clip has a transcript"
+    config = run.members[0].model.config
+    encoder = config.text_encoder
     if data.has_media:
-        return recipes | {
+        recipes |= {
             "ridge_all": lambda: ridge(data, lambda table: table.all_NF),
             "gbm_all": lambda: boosting(data, lambda table: table.all_NF),
-            "late_fusion": lambda: late_fusion(data, run.info.seed),
+            "gbm_facts": lambda: boosting(data, lambda table: table.all_and_facts_NF),
         }
+        if config.unimodal_heads:
+            stacked = cache(lambda: Stacked.of(data))
+            recipes |= {
+                "stacked_ridge": lambda: ridge(data, stacked().beside_all),
+                "stacked_gbm": lambda: boosting(data, stacked().beside_facts),
+            }
+        return recipes | {"late_fusion": lambda: late_fusion(data, run.info.seed, encoder)}
     if data.train.pooled_NF.shape[1]:
         left_out |= dict.fromkeys(OF_MEDIA, "nothing was heard or seen in any training clip")
     if not data.has_text:
         left_out["fine_tuned"] = left_out["ridge_text"]
         return recipes
-    encoder = run.members[0].model.config.text_encoder
 
     def tuned(seed: int) -> Recipe:
         return lambda: fine_tuned_text(data, seed, encoder)

@@ -20,15 +20,15 @@ FINE_TUNING_BATCH = 32
 LATE_FUSION_SIZE = 128
 
 
-def late_fusion(data: Fitting, seed: int) -> Floats:
-    """The same MiniLM, fine-tuned, beside pooled audio and video in an MLP."""
+def late_fusion(data: Fitting, seed: int, encoder: str) -> Floats:
+    """The same text encoder, fine-tuned, beside pooled audio and video in an MLP."""
     from torch import nn
 
     def mlp(width: int) -> nn.Module:
         hidden = nn.Linear(width, LATE_FUSION_SIZE)
         return nn.Sequential(hidden, nn.GELU(), nn.Dropout(0.3), nn.Linear(LATE_FUSION_SIZE, 1))
 
-    return fine_tuned(data, seed, encoder="minilm", head_of=mlp, rates=(5e-5, 1e-3), epochs=LATE_FUSION_EPOCHS)
+    return fine_tuned(data, seed, encoder=encoder, head_of=mlp, rates=(5e-5, 1e-3), epochs=LATE_FUSION_EPOCHS)
 
 
 def fine_tuned_text(data: Fitting, seed: int, encoder: str) -> Floats:

@@ -1,6 +1,6 @@
-"""What the baselines read of some clips: transcripts, their frozen embeddings, pooled features, labels.
+"""What the baselines read of some clips: transcripts, their frozen embeddings, pooled features, facts, labels.
 
-Shapes: N clips, F pooled features.
+Shapes: N clips, F features of some kind, M = 3 modalities (text, audio, video).
 """
 
 import warnings
@@ -13,8 +13,9 @@ import numpy.typing as npt
 
 from textmsa.evaluate.labelled import Labelled, labelled_clips
 from textmsa.evaluate.paired import Floats
+from textmsa.explain.measured.facts import measure
 from textmsa.store.reading import Store
-from textmsa.types import FeatureSequence
+from textmsa.types import MODALITIES, FeatureSequence
 
 FOLDS = 5
 TEXTS_AT_ONCE = 64
@@ -22,19 +23,41 @@ TEXTS_AT_ONCE = 64
 
 @dataclass(frozen=True)
 class Tables:
-    """Some clips: transcripts, their frozen embeddings, pooled audio and video features, labels."""
+    """Some clips: transcripts, their frozen embeddings, pooled audio and video features, facts, labels."""
 
     transcripts: list[str]
     text_NF: Floats
-    pooled_NF: Floats
+    audio_NF: Floats
+    """Pooled."""
+    video_NF: Floats
+    """Pooled."""
+    facts_NF: Floats
+    """What measured explanations are made of, emphasis and apex in time among them; NaN where not measured."""
+    fact_names: tuple[str, ...]
     label_N: Floats
+    unimodal_label_NM: Floats
+    """Labels of text, audio and video alone; NaN where there is none."""
     video_N: npt.NDArray[np.integer]
     """Number of the video that each clip is of."""
+
+    @property
+    def pooled_NF(self) -> Floats:
+        """Audio and video side by side."""
+        return np.hstack([self.audio_NF, self.video_NF])
 
     @property
     def all_NF(self) -> Floats:
         """Text embedding and pooled features side by side."""
         return np.hstack([self.text_NF, self.pooled_NF])
+
+    @property
+    def all_and_facts_NF(self) -> Floats:
+        """Text embedding, pooled features and facts side by side."""
+        return np.hstack([self.all_NF, self.facts_NF])
+
+    def of(self, modality: str) -> Floats:
+        """The features (N, F) of one modality."""
+        return {"text": self.text_NF, "audio": self.audio_NF, "video": self.video_NF}[modality]
 
     @property
     def fold_N(self) -> npt.NDArray[np.integer]:
@@ -56,12 +79,13 @@ class Fitting:
     scored: Tables
 
     @staticmethod
-    def of(store: Store, clips: Labelled) -> "Fitting":
+    def of(store: Store, clips: Labelled, encoder: str) -> "Fitting":
         """For clips to score of the test split, or of valid, which then nothing is chosen by; UserError for no clips
-        to fit on."""
-        fit = labelled_clips(store, "train")
-        choose = labelled_clips(store, "valid") if clips.split == "test" else None
-        return Fitting(tables(store, fit), None if choose is None else tables(store, choose), tables(store, clips))
+        to fit on. `encoder` is the text encoder whose states are read."""
+        train = tables(store, labelled_clips(store, "train"), encoder)
+        others = [labelled_clips(store, "valid")] if clips.split == "test" else []
+        *choose, scored = (tables(store, some, encoder, train.fact_names) for some in [*others, clips])
+        return Fitting(train, choose[0] if choose else None, scored)
 
     @cached_property
     def has_media(self) -> bool:
@@ -85,16 +109,25 @@ class Fitting:
                 yield x_NF[~held_N], y_N[~held_N], x_NF[held_N], y_N[held_N]
 
 
-def tables(store: Store, clips: Labelled) -> Tables:
-    """Everything the baselines read of some clips."""
-    specs = store.manifest.audio, store.manifest.video
-    sizes = [0 if spec is None else len(spec.names) for spec in specs]
+def tables(store: Store, clips: Labelled, encoder: str, fact_names: tuple[str, ...] | None = None) -> Tables:
+    """Everything the baselines read of some clips; the facts are those named, or all that any of them has."""
+    audio, video = (0 if spec is None else len(spec.names) for spec in (store.manifest.audio, store.manifest.video))
     samples = [store[index] for index in clips.indices]
-    streams = [(s.observation.audio, s.observation.video) for s in samples]
-    pooled = [np.concatenate([pool(*pair) for pair in zip(pair, sizes, strict=True)]) for pair in streams]
     transcripts = [s.observation.transcript or "" for s in samples]
-    videos = np.unique([s.clip.video_id for s in samples], return_inverse=True)[1]
-    return Tables(transcripts, embed(transcripts), np.stack(pooled), clips.label_N, videos)
+    facts = [measure(s.observation) for s in samples]
+    names = tuple(sorted(set().union(*facts))) if fact_names is None else fact_names
+    labels = [[getattr(s.clip, f"label_{modality}") for modality in MODALITIES] for s in samples]
+    return Tables(
+        transcripts=transcripts,
+        text_NF=embed(transcripts, encoder),
+        audio_NF=np.stack([pool(s.observation.audio, audio) for s in samples]),
+        video_NF=np.stack([pool(s.observation.video, video) for s in samples]),
+        facts_NF=np.array([[each.get(name, np.nan) for name in names] for each in facts]).reshape(len(samples), -1),
+        fact_names=names,
+        label_N=clips.label_N,
+        unimodal_label_NM=np.array(labels, np.float64),
+        video_N=np.unique([s.clip.video_id for s in samples], return_inverse=True)[1],
+    )
 
 
 def pool(sequence: FeatureSequence | None, size: int) -> Floats:
@@ -108,13 +141,13 @@ def pool(sequence: FeatureSequence | None, size: int) -> Floats:
         return np.concatenate([*parts, np.nanmin(values, 0), np.nanmax(values, 0)])
 
 
-def embed(texts: list[str]) -> Floats:
-    """Frozen MiniLM sentence embeddings (N, 384)."""
+def embed(texts: list[str], name: str) -> Floats:
+    """Sentence embeddings (N, F) of a frozen text encoder: the mean of its last states."""
     import torch
 
     from textmsa.model.text_encoder import load_encoder, mean_states
 
-    encoder, tokenizer = load_encoder("minilm")
+    encoder, tokenizer = load_encoder(name)
     encoder.eval()
     starts = range(0, len(texts), TEXTS_AT_ONCE)
     with torch.inference_mode():
