@@ -1,17 +1,22 @@
+import pickle
+from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from network_fixtures import tiny_config
 
+from benchmarks.generated_store import generate_store
 from textmsa.errors import UserError
 from textmsa.inputs.collator import Collator
-from textmsa.inputs.examples import example_of, missing_of, text_of
-from textmsa.inputs.time_grid import Standardisation, first_steps, grid_steps, pool_to_grid
+from textmsa.inputs.examples import SampleDataset, bytes_of, example_of, missing_of, text_of
+from textmsa.inputs.time_grid import Standardisation, first_steps, grid_steps, pool_to_grid, standards_of
 from textmsa.model import TextMsaConfig
 from textmsa.model.text_encoder import encoder_location
-from textmsa.types import Clip, Explanation, FeatureSequence, Observation, Sample
+from textmsa.types import Clip, Explanation, FeatureSequence, Observation, Sample, Samples
 
 
 @pytest.mark.parametrize(("seconds", "steps"), [(0.01, 1), (0.1, 1), (0.11, 2), (0.3, 3), (2.0, 20), (5, 50), (60, 50)])
@@ -129,3 +134,37 @@ def test_a_clip_with_nothing_is_an_error_that_names_it():
     collator = Collator(AutoTokenizer.from_pretrained(encoder_location("minilm")), config)
     with pytest.raises(UserError, match="all missing"):
         collator([example_of(sample(None, False), {}, config)])
+
+
+def test_what_was_made_of_a_clip_is_kept_up_to_a_size_and_changes_are_not(tmp_path):
+    store = generate_store(tmp_path / "store", clips=6)
+    made: list[int] = []  # in the order of the clips' reading
+
+    class Counted:
+        def __getattr__(self, name):
+            return getattr(store, name)
+
+        def __getitem__(self, index):
+            made.append(index)
+            return store[index]
+
+    config, standards = tiny_config(), standards_of(store.statistics)
+    size = bytes_of(SampleDataset(store, range(6), standards, config)[0])
+    changes = iter(range(100))
+    dataset = SampleDataset(
+        cast(Samples, Counted()),
+        range(6),
+        standards,
+        config,
+        lambda example: replace(example, id=f"{example.id} {next(changes)}"),
+        keep_bytes=3 * size,
+    )
+    first, second = ([dataset[i] for i in range(6)] for _ in range(2))
+    assert made[:6] == list(range(6)) and 3 <= len(made) - 6 < 6  # clips differ in length
+    assert [example.id.split()[1] for example in first + second] == [str(i) for i in range(12)]
+    plain = SampleDataset(store, range(6), standards, config)
+    for i, example in enumerate(second):
+        again = plain[i].audio
+        assert example.audio is not None and again is not None
+        assert np.array_equal(example.audio[0], again[0])
+    assert len(pickle.loads(pickle.dumps(SampleDataset(store, [0], standards, config, keep_bytes=10**6)))) == 1

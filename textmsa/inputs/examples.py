@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from textmsa.model import TextMsaConfig
 
 
+EXAMPLE_BYTES = 1500
+"""Of an example without its arrays and texts."""
 UNREAD = "not read by this network"
 UNMEASURED = "too little of it could be measured"
 
@@ -165,7 +167,8 @@ class SampleList:
 class SampleDataset:
     """Prepared clips as examples, made on access; what `torch.utils.data.DataLoader` and the Trainer read.
 
-    `change` is applied to each example.
+    `change` is applied to each example. Of the first `keep_bytes` of examples what was made is kept, so that the next
+    epoch does not read and pool them again.
     """
 
     def __init__(
@@ -175,13 +178,35 @@ class SampleDataset:
         standards: dict[str, Standardisation],
         config: "TextMsaConfig",
         change: Callable[[Example], Example] | None = None,
+        *,
+        keep_bytes: int = 0,
     ) -> None:
         self.samples, self.indices, self.standards, self.config = samples, list(indices), standards, config
-        self.change = change
+        self.change, self.keep_bytes = change, keep_bytes
+        self._kept: dict[int, Example] = {}
 
     def __len__(self) -> int:
         return len(self.indices)
 
     def __getitem__(self, index: int) -> Example:
-        example = example_of(self.samples[self.indices[index]], self.standards, self.config)
+        example = self._kept.get(index)
+        if example is None:
+            example = example_of(self.samples[self.indices[index]], self.standards, self.config)
+            if (size := bytes_of(example)) <= self.keep_bytes:
+                self.keep_bytes -= size
+                self._kept[index] = example
         return example if self.change is None else self.change(example)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Data loading workers keep what they make themselves."""
+        return self.__dict__ | {"_kept": {}}
+
+
+def bytes_of(example: Example) -> int:
+    """About what an example takes in memory."""
+    texts = (example.text, example.audio_explanation, example.video_explanation)
+    streams = [stream for stream in (example.audio, example.video) if stream is not None]
+    return EXAMPLE_BYTES + sum(
+        [values.nbytes + mask.nbytes for values, mask in streams]
+        + [text.nbytes if isinstance(text, np.ndarray) else len(text or "") for text in texts]
+    )

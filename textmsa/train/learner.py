@@ -24,6 +24,8 @@ from textmsa.train.text_encoder import freeze_encoder, merge_lora
 
 ENCODED = "encoded"
 LEARNT_FROM = ("train", "valid")
+KEPT_BYTES = 256 * 2**20
+"""Of a split's examples, kept from epoch to epoch: some 10,000 clips."""
 NEEDED_TEXTS = {
     "translated": "has a translation (text_en): textmsa prepare --translate en with a language model makes them",
     "reason": "is explained with a reason, which measured explanations never have: prepare with another explainer",
@@ -66,7 +68,9 @@ class Learner:
         rate, standards = recipe.training.modality_dropout, standards_of(store.statistics)
         thin = {"train": partial(drop_modalities, rate=rate)} if rate > 0 else {}
         splits = {
-            split: SampleDataset(view, store.labelled(split), standards, model.config, thin.get(split))
+            split: SampleDataset(
+                view, store.labelled(split), standards, model.config, thin.get(split), keep_bytes=KEPT_BYTES
+            )
             for split in LEARNT_FROM
         }
         return Learner(recipe, store, model, collator, splits, metrics.family_of(store.manifest.score_range))
