@@ -55,7 +55,13 @@ SMALL: dict[str, object] = {
 # Three steps each: three of one epoch, whose order counts, or one in each of three, since the paper's schedule goes by
 # epochs and begins with 0. Learning rates with which so few steps make a difference.
 RECIPES: dict[str, dict[str, object]] = {
-    "demo": {"seeds": "1,2", "training.epochs": 1, "training.batch_size": 10, "training.learning_rate": 0.01},
+    "demo": {
+        "seeds": "1,2",
+        "try_alignment_queries": "features,explanation",
+        "training.epochs": 1,
+        "training.batch_size": 10,
+        "training.learning_rate": 0.01,
+    },
     "mosi": {"training.epochs": 3, "training.batch_size": 28, "training.learning_rate": 0.02},
 }
 NAMED = ("textmsa", "textmsa.model")

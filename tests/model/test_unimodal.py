@@ -38,6 +38,18 @@ def test_a_missing_modality_says_nothing():
     assert torch.isfinite(alone[:, [0, 2]]).all()
 
 
+@pytest.mark.parametrize("modality", ["text", "audio", "video"])
+@pytest.mark.parametrize("query", QUERIES)
+def test_a_clip_without_a_modality_leaves_every_gradient_finite(query, modality):
+    model = tiny_model(alignment_query=query, unimodal_heads=True)
+    output = model(without(random_batch(8), modality, rows=[0, 3]))
+    place = ("text", "audio", "video").index(modality)
+    assert torch.isnan(output.unimodal_BM[:, place]).nonzero().flatten().tolist() == [0, 3]
+    (unimodal_loss(output.unimodal_BM, torch.ones(8, 3), "l1") + output.score_B.sum()).backward()
+    gradients = [p.grad for p in model.parameters() if p.grad is not None]
+    assert gradients and all(torch.isfinite(gradient).all() for gradient in gradients)
+
+
 def test_heads_change_nothing_of_the_network_beside_them():
     torch.manual_seed(0)
     plain = TextMsaModel(tiny_config())

@@ -1,19 +1,31 @@
 """A text encoder that learns ratings: from which sentences, how well, going on after a stop, refusals."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from network_fixtures import save_tiny_encoder
+from network_fixtures import small_recipe
 
 from textmsa.demo_corpus.words import load_sentences
 from textmsa.errors import UserError
+from textmsa.evaluate.command import evaluate
 from textmsa.model.text_encoder import load_encoder
 from textmsa.rated_sentences import RatedSentence
+from textmsa.report.run import write_report
 from textmsa.train import encoder_trainer
-from textmsa.train.encoder import VADER, EncoderRecipe, RatingCorpus, corpus_of, finetune_encoder, key
+from textmsa.train.command import train
+from textmsa.train.encoder import (
+    VADER,
+    EncoderRecipe,
+    RatingCorpus,
+    corpus_of,
+    finetune_encoder,
+    key,
+    ratings_learnt,
+)
 
 WORDS = {"good": 2.0, "fine": 1.0, "plain": 0.0, "poor": -1.0, "bad": -2.0}
 
@@ -24,11 +36,6 @@ def sentences() -> None:
         load_sentences()
     except UserError as error:
         pytest.skip(f"the rated sentences are neither cached nor to be had: {error}")
-
-
-@pytest.fixture
-def encoder(tmp_path) -> Path:
-    return save_tiny_encoder(tmp_path / "tiny")
 
 
 @pytest.fixture
@@ -82,6 +89,18 @@ def test_ratings_are_learnt_and_a_recipe_takes_the_encoder(encoder, table, tmp_p
     assert rating[0] - rating[1] > 0.5  # in [-1, 1]
     again = finetune_encoder(out=tmp_path / "out", recipe=recipe_of(encoder, epochs=8), sentences=str(table))
     assert again.finished_before and again.measured == result.measured
+
+
+def test_what_the_encoder_had_learnt_is_said_of_a_run_that_begins_with_it(encoder, table, tiny_run, tmp_path):
+    finetune_encoder(out=tmp_path / "rated", recipe=recipe_of(encoder, epochs=1), sentences=str(table))
+    train(small_recipe(tmp_path / "rated"), data=tiny_run.store, out=tmp_path / "run", device="cpu")
+    shutil.rmtree(tmp_path / "rated")
+    words = "had learnt how people rate 160 sentences (200 of rated.csv, those held out included)"
+    assert words in (tmp_path / "run" / "model" / "README.md").read_text()
+    evaluation = evaluate(tmp_path / "run", data=tiny_run.store, no_baselines=True)
+    page = write_report(tmp_path / "page.html", run=tmp_path / "run", store=tiny_run.store, evaluation=evaluation)
+    assert words in page.read_text()
+    assert ratings_learnt(tiny_run.path / "model") == ""
 
 
 def test_low_rank_updates_are_merged(encoder, table, tmp_path):

@@ -32,7 +32,8 @@ class UnimodalHeads(nn.Module):
             if stream is None:
                 columns.append(absent_B)
                 continue
-            score_B = self.heads[name](masked_mean(stream.x_BTD, stream.mask_BT)).squeeze(-1).float()
+            mask_BT = stream.mask_BT | ~present_B[:, None]  # no mean of nothing, whose gradient is not defined
+            score_B = self.heads[name](masked_mean(stream.x_BTD, mask_BT)).squeeze(-1).float()
             columns.append(torch.where(present_B, score_B, absent_B))
         return torch.stack(columns, dim=1)
 

@@ -11,9 +11,10 @@ from textmsa.evaluate.command import Evaluation
 from textmsa.evaluate.labelled import labelled_clips
 from textmsa.evaluate.paired import Floats
 from textmsa.report.html_page import frames, picture, write_page
-from textmsa.run import HISTORY, Run
+from textmsa.run import HISTORY, MODEL, Run
 from textmsa.scoring import Scores
 from textmsa.store.reading import Store
+from textmsa.train.encoder import ratings_learnt
 from textmsa.types import MODALITIES, Sample
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ def write_report(path: Path, *, run: Path, store: Path, evaluation: Evaluation) 
         f"<h1>TEXT on {html.escape(data.manifest.corpus)}</h1>",
         f"<p>{_verdict(evaluation)}</p>",
         _table(evaluation),
+        _alone(evaluation),
+        f"<p>{html.escape(ratings_learnt(opened.members[0].path / MODEL))}</p>",
         "<h2>Learning</h2><p><small>A line for each seed.</small></p>"
         + picture(_learning_curve([json.loads((m.path / HISTORY).read_text()) for m in opened.members])),
         "<h2>Predicted against true</h2>" + picture(_scatter(scored, true_N, data.manifest.score_range)),
@@ -81,6 +84,20 @@ def _table(evaluation: Evaluation) -> str:
         f"<table><tr><th>{evaluation.split}, {evaluation.clips} clips</th><th>MAE</th><th>corr</th></tr>{cells}{out}"
         f"{floors}</table>{_spread(evaluation)}{unlabelled if evaluation.unlabelled else ''}"
         "<p><small>A floor is the best MAE of any predictor that knows the named causes exactly.</small></p>"
+    )
+
+
+def _alone(evaluation: Evaluation) -> str:
+    """What each modality says alone; nothing where the network has no heads for that, or the corpus no labels."""
+    rows = "".join(
+        f"<tr><td>{name}</td><td class='n'>{row['mae']:.3f}</td><td class='n'>{_number(row['corr'])}</td></tr>"
+        for name, row in evaluation.unimodal.items()
+    )
+    if not rows:
+        return ""
+    return (
+        f"<table><tr><th>alone, against its own label</th><th>MAE</th><th>corr</th></tr>{rows}</table>"
+        "<p><small>What the network reads of words, voice and face each by itself.</small></p>"
     )
 
 

@@ -176,6 +176,21 @@ def finetune_encoder(
         return _finetune(recipe, corpus, claim, device=device)
 
 
+def ratings_learnt(folder: Path) -> str:
+    """What the text encoder of that folder had learnt before, as a sentence; empty of one that had learnt no ratings.
+
+    The folder is `finetune_encoder`'s, or that of a network whose text encoder began there.
+    """
+    if not (folder / RECORD).is_file():
+        return ""
+    facts = read_json(folder / RECORD, remedy=REMEDY, unstamped=True)["sentences"]
+    sources = ", ".join(f"{count:,} of {source}" for source, count in facts["sources"].items())
+    return (
+        f"Before, its text encoder had learnt how people rate {facts['learnt']:,} sentences ({sources}, those held out "
+        "included); none is one that the demo corpus can draw, or a part of one."
+    )
+
+
 def corpus_of(sentences: str, recipe: EncoderRecipe) -> RatingCorpus:
     """The sentences of the argument `sentences`, as `finetune_encoder` learns them."""
     if sentences == VADER:

@@ -1,6 +1,7 @@
 """What learns: a network, the collator that feeds it, and the clips of both splits as it reads them."""
 
 import logging
+import shutil
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -20,6 +21,7 @@ from textmsa.model.text_encoder import load_encoder
 from textmsa.run import MODEL
 from textmsa.scoring import Scores, score_all
 from textmsa.store.reading import Store
+from textmsa.train.encoder import RECORD
 from textmsa.train.text_encoder import freeze_encoder, merge_lora
 
 ENCODED = "encoded"
@@ -87,6 +89,8 @@ class Learner:
             merge_lora(self.model.text_encoder)
         self.model.save_pretrained(out / MODEL)
         self.collator.tokenizer.save_pretrained(out / MODEL)
+        if (record := Path(self.recipe.model.text_encoder) / RECORD).is_file():
+            shutil.copyfile(record, out / MODEL / RECORD)
         self.store.preparation.save(out)
 
 

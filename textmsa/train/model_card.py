@@ -25,13 +25,16 @@ PACKAGES = ("textmsa", "torch", "transformers")
 SHOWN = {
     "model": ("num_layers", "num_experts", "top_k", "hidden_size", "temporal_alignment"),
     "inputs": ("modalities", "text_input", "explanations", "frames", "pieces"),
-    "training": ("epochs", "batch_size", "learning_rate", "loss", "encoder_trainable", "seed"),
+    "training": ("epochs", "batch_size", "learning_rate", "loss", "unimodal_weight", "encoder_trainable", "seed"),
 }
 """The recipe's values that the card repeats; recipe.yaml has them all."""
 
 
-def model_card(info: RunInfo, recipe: Recipe, manifest: Manifest) -> str:
-    """The card of one trained network, in Markdown after a YAML header."""
+def model_card(info: RunInfo, recipe: Recipe, manifest: Manifest, before: str = "") -> str:
+    """The card of one trained network, in Markdown after a YAML header.
+
+    `before` says what its text encoder had learnt before, if anything.
+    """
     import yaml
 
     low, high = info.score_range
@@ -47,7 +50,7 @@ def model_card(info: RunInfo, recipe: Recipe, manifest: Manifest) -> str:
         '```python\nimport textmsa\n\ntextmsa.load("RUN").predict("clip.mp4", text="What is said.")\n```',
         f"It reads {_inputs(recipe)}. What a clip lacks is left out; one of them must be there.",
         "## Training data",
-        _data(info, manifest),
+        "\n\n".join(part for part in (_data(info, manifest), before) if part),
         "## Recipe",
         _table(("key", "value"), _values(info, recipe)),
         "## Validation",

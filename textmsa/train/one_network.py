@@ -9,6 +9,7 @@ from textmsa.run import HISTORY, MODEL, RunInfo
 from textmsa.runtime.atomic import write_text
 from textmsa.runtime.versions import TRAINING, commit, package_versions
 from textmsa.train.checkpoints import CHECKPOINTS, last_checkpoint
+from textmsa.train.encoder import ratings_learnt
 from textmsa.train.job import Job
 from textmsa.train.learner import Learner
 from textmsa.train.model_card import CARD, model_card
@@ -42,7 +43,7 @@ def train_one(job: Job) -> RunInfo:
         created=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
     )
     write_text(job.folder / HISTORY, json.dumps(history, indent=1) + "\n")
-    write_text(job.folder / MODEL / CARD, model_card(info, job.recipe, manifest))
+    write_text(job.folder / MODEL / CARD, model_card(info, job.recipe, manifest, ratings_learnt(job.folder / MODEL)))
     shutil.rmtree(job.folder / CHECKPOINTS, ignore_errors=True)
     info.save(job.folder)
     return info
