@@ -23,7 +23,7 @@ def store(tmp_path_factory) -> Store:
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory) -> Recipe:
-    return small_recipe(save_tiny_encoder(tmp_path_factory.mktemp("encoder")))
+    return small_recipe(save_tiny_encoder(tmp_path_factory.mktemp("encoder")), unimodal_weight=0.5)
 
 
 @pytest.mark.parametrize("name", [name for name in ROWS if name not in (FULL, "timeless")])

@@ -50,7 +50,7 @@ class Job:
     def claim(self) -> Claim:
         """What the folder is begun with."""
         options = {
-            "recipe": recorded(self.recipe),
+            "recipe": without_later(plain(asdict(self.recipe))),
             "store": identity_of(self.store),
             "precision": self.precision,
         }
@@ -85,7 +85,7 @@ class Job:
 
     def _check_unclaimed(self) -> None:
         """As `check`, of a folder that an older textmsa began, by what else it holds."""
-        wanted, recorded = self.claim.options, {"recipe": _read_yaml(self.folder / RECIPE)}
+        wanted, recorded = self.claim.options, {"recipe": without_later(_read_yaml(self.folder / RECIPE))}
         compared = ["recipe"]
         if (self.folder / RUN).is_file():
             info, statistics = RunInfo.load(self.folder), Statistics.load(self.folder / STATISTICS)
@@ -131,14 +131,17 @@ def identity_of(store: Store) -> dict[str, Any]:
     }
 
 
-def recorded(recipe: Recipe) -> dict[str, Any]:
-    """The recipe as a claim has it: without `ADDED_LATER` at their defaults, which older folders do not have."""
-    content: dict[str, Any] = plain(asdict(recipe))
+def without_later(recipe: Any) -> Any:
+    """A recipe as claims have it: without `ADDED_LATER` at their defaults, which older folders do not have."""
+    if not isinstance(recipe, dict):
+        return recipe
+    kept = dict(recipe)
     for key, default in ADDED_LATER.items():
         part, _, name = key.partition(".")
-        if content[part][name] == default:
-            del content[part][name]
-    return content
+        values = kept.get(part)
+        if isinstance(values, dict) and values.get(name) == default:
+            kept[part] = {other: value for other, value in values.items() if other != name}
+    return kept
 
 
 def plain(value: object) -> Any:
