@@ -58,6 +58,7 @@ def test_summary_and_report(demo):
     assert summary["clips"] == 60
     assert set(summary["baselines"]) == {
         *("mean", "ridge_text", "ridge_all", "gbm_all", "gbm_facts", "late_fusion"),
+        *("stacked_ridge", "stacked_gbm"),
     }
     assert set(summary["seconds"]) == {"render", "prepare", "train", "evaluate", "report"}
     assert np.isfinite(summary["test"]["mae"])
