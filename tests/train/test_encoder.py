@@ -26,6 +26,7 @@ from textmsa.train.encoder import (
     key,
     ratings_learnt,
 )
+from textmsa.train.trainer import ProgressLine
 
 WORDS = {"good": 2.0, "fine": 1.0, "plain": 0.0, "poor": -1.0, "bad": -2.0}
 
@@ -117,13 +118,13 @@ def test_a_stopped_learning_goes_on_and_ends_as_if_it_had_not_been_stopped(encod
     recipe = recipe_of(encoder)
     finetune_encoder(out=tmp_path / "whole", recipe=recipe, sentences=str(table))
 
-    class Stopping(encoder_trainer.RatingLine):
+    class Stopping(ProgressLine):
         def on_epoch_begin(self, args, state, control, **others) -> None:
             if round(state.epoch) == 2:
                 raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(encoder_trainer, "RatingLine", Stopping)
+        patch.setattr(encoder_trainer, "ProgressLine", Stopping)
         with pytest.raises(KeyboardInterrupt):
             finetune_encoder(out=tmp_path / "stopped", recipe=recipe, sentences=str(table))
     assert not (tmp_path / "stopped" / "encoder.json").is_file()

@@ -13,6 +13,7 @@ import torch
 from network_fixtures import small_recipe
 
 from benchmarks.generated_store import generate_store
+from textmsa.errors import UserError
 from textmsa.evaluate.command import evaluate
 from textmsa.predict import Predictor, as_text
 from textmsa.run import Run
@@ -116,6 +117,13 @@ def test_no_unimodal_label_of_validation_or_test_enters_anything(generated, enco
         weights.append(Run.open(tmp_path / name / "run").model.state_dict())
     assert weights[0].keys() == weights[1].keys()
     assert all(torch.equal(weights[0][name], weights[1][name]) for name in weights[0])
+
+
+def test_other_unimodal_labels_are_another_store(generated, store, encoder, tmp_path):
+    train(small_recipe(encoder, **WEIGHT), data=store.path, out=tmp_path / "run", device="cpu")
+    other = labelled(tmp_path / "other", generated, lambda clip, place: {"label_video": 1.0})
+    with pytest.raises(UserError, match="begun otherwise by textmsa train"):
+        train(small_recipe(encoder, **WEIGHT), data=other.path, out=tmp_path / "run", device="cpu")
 
 
 def test_a_folder_begun_before_there_was_the_weight_is_gone_on_with(generated, encoder, tmp_path):

@@ -24,7 +24,7 @@ from textmsa.store.rows import CLIP_LABELS, CLIP_TEXTS, PIECES, PROVENANCE, Stor
 from textmsa.types import EXPLANATION_PARTS, Clip, Explanation, FeatureSequence, FeatureSpec, Observation, Sample
 
 IDENTIFYING = (
-    *("id", "split", "label", "transcript", "transcript_en"),
+    *("id", "split", *CLIP_LABELS, "transcript", "transcript_en"),
     *(f"explanation_{part}" for part in EXPLANATION_PARTS),
     *PROVENANCE,
 )

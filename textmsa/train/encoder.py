@@ -124,18 +124,18 @@ class EncoderResult:
     out: Path
     facts: dict[str, Any]
     measured: dict[str, float]
-    """Of the held-out sentences: MAE in the ratings' units, correlation, and R2."""
+    """Of the held-out sentences: MAE in the ratings' units, correlation and R2 where they are defined."""
     finished_before: bool = False
 
     def text(self) -> str:
         """For people."""
         if self.finished_before:
             return f"{self.out}: finished before; nothing to do"
-        m, facts = self.measured, self.facts
+        facts = self.facts
+        figures = ", ".join(f"{name} {value:.3f}" for name, value in self.measured.items())
         return (
-            f"{self.out}: learnt from {facts['learnt']} sentences; of {facts['held_out']} held out MAE {m['mae']:.3f}, "
-            f"corr {m['corr']:.3f}, R2 {m['r2']:.3f}\n"
-            f"{facts['left_out_for_the_demo']} sentences of the demo corpus were left out; "
+            f"{self.out}: learnt from {facts['learnt']} sentences; of {facts['held_out']} held out {figures}\n"
+            f"{facts['left_out_for_the_demo']} sentences that the demo corpus can draw, or parts, were left out; "
             f"use it with: textmsa train RECIPE --model.text_encoder {self.out}"
         )
 

@@ -12,16 +12,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import EvalPrediction, Trainer, TrainerCallback, TrainerState, set_seed
+from transformers import EvalPrediction, Trainer, set_seed
 from transformers.trainer_callback import PrinterCallback
 
 from textmsa import metrics
 from textmsa.model.text_encoder import load_encoder
 from textmsa.rated_sentences import RatedSentence
-from textmsa.runtime.progress import Meter
 from textmsa.train.checkpoints import CHECKPOINTS, last_checkpoint
 from textmsa.train.one_device import OneDeviceArguments
 from textmsa.train.text_encoder import add_lora, merge_lora
+from textmsa.train.trainer import ProgressLine
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -187,30 +187,5 @@ def _trainer_of(
         compute_metrics=valid_metrics,
     )
     trainer.remove_callback(PrinterCallback)
-    trainer.add_callback(RatingLine())
+    trainer.add_callback(ProgressLine("finetune encoder"))
     return trainer
-
-
-class RatingLine(TrainerCallback):
-    """Steps, remaining time and the last held-out MAE on one line."""
-
-    meter: Meter | None = None
-
-    def on_train_begin(self, args: object, state: TrainerState, control: object, **others: Any) -> None:
-        """Start counting, from where an earlier run stopped."""
-        self.meter = Meter(total=state.max_steps, label="finetune encoder", done=state.global_step)
-
-    def on_step_end(self, args: object, state: object, control: object, **others: Any) -> None:
-        """Count one step."""
-        if self.meter is not None:
-            self.meter.advance()
-
-    def on_evaluate(self, args: object, state: object, control: object, **others: Any) -> None:
-        """Show the held-out MAE beside the count."""
-        if self.meter is not None:
-            self.meter.label = f"finetune encoder (held-out MAE {others['metrics']['eval_mae']:.3f})"
-
-    def on_train_end(self, args: object, state: object, control: object, **others: Any) -> None:
-        """Close the line."""
-        if self.meter is not None:
-            self.meter.close()
