@@ -26,6 +26,7 @@ CONFIGURATIONS = {
     "cross_attention": {"temporal_alignment": "cross_attention"},
     "mamba": {"temporal_alignment": "mamba", "alignment_query": "features"},
     "concat_fusion": {"fusion": "concat"},
+    "readings": {"readings": True, "unimodal_heads": True, "alignment_query": "features"},
     "routed_by_sequence": {"routing": "sequence"},
     "routed_by_position": {"routing": "token"},
 }

@@ -76,6 +76,9 @@ class ModelConfig:
     """Standard deviation of the learned positions at the start (the reference code: 1)."""
     fusion_size: int = 64
     """Inner width of the scoring MLP."""
+    readings: bool = False
+    """Add to the score what follows from the streams' own scores and from how far voice and face stand out at the same
+    time (needs `training.unimodal_weight`; not in the paper)."""
 
 
 @dataclass
@@ -116,7 +119,8 @@ class TrainingConfig:
     """Regression loss (paper: MSE)."""
     unimodal_weight: float = 0.0
     """Weight of the same loss on what each stream says alone, by heads of their own, against the labels of words,
-    voice and face where the corpus has them (label_T, label_A, label_V); 0 builds no such heads, as in the paper."""
+    voice and face where the corpus has them (label_T, label_A, label_V), and on what `model.readings` makes of them,
+    against the label; 0 builds no such heads, as in the paper."""
     schedule: Literal["cosine", "paper"] = "cosine"
     """Per-step linear warm-up and cosine decay over the run, or the reference's per-epoch 20/180 schedule whose
     first epoch has learning rate 0."""
@@ -173,6 +177,8 @@ def check_recipe(recipe: Recipe) -> None:
             f"inputs.explanations {recipe.inputs.explanations}: word pieces that a data file gave hold the clip's own "
             "explanation; set inputs.pieces to tokenize"
         )
+    if model.readings and training.unimodal_weight == 0:
+        raise UserError("model.readings true: reads what the streams say alone; give training.unimodal_weight above 0")
     if not 0 <= training.seed <= MOST_SEED:
         raise UserError(f"training.seed {training.seed}: give a whole number from 0 to {MOST_SEED}")
 

@@ -19,6 +19,7 @@ from textmsa.model.configuration import TextMsaConfig
 from textmsa.model.experts import Capacity, TextRoutedLayer, expert_capacity, masked_mean
 from textmsa.model.explanation_alignment import ExplanationAlignment, LinearAlignment
 from textmsa.model.fusion import ConcatFusion, GatedFusion
+from textmsa.model.readings import Readings
 from textmsa.model.stream_encoder import Stream, StreamEncoder
 from textmsa.model.text_encoder import encode_together
 from textmsa.model.unimodal import UnimodalHeads
@@ -38,6 +39,8 @@ class TextMsaOutput(ModelOutput):
     """Weight of each expert in each of the N layers; 0 where not chosen."""
     unimodal_BM: Tensor | None = None
     """Scores of text, audio and video alone, NaN where missing; None of a network without heads for them."""
+    readings_B: Tensor | None = None
+    """What those add to the score (B,) together; None of a network without `readings`."""
 
 
 class ModalityBranch(nn.Module):
@@ -87,6 +90,7 @@ class TextMsaModel(PreTrainedModel):
         self.layers = nn.ModuleList(TextRoutedLayer(config) for _ in range(config.num_layers))
         self.fusion: nn.Module = ConcatFusion(config) if config.fusion == "concat" else GatedFusion(config)
         self.unimodal = UnimodalHeads(config) if config.unimodal_heads else None
+        self.readings = Readings(config) if config.readings else None
         self.post_init()  # type: ignore[no-untyped-call]
 
     def _init_weights(self, module: nn.Module) -> None:
@@ -115,7 +119,10 @@ class TextMsaModel(PreTrainedModel):
 
         summaries_BMD = self._summaries(x, firsts)
         score_B, gates_BM = self.fusion(summaries_BMD, present_BM)
-        return TextMsaOutput(score_B, gates_BM, torch.stack(weights, dim=1), unimodal_BM)
+        readings_B = self.readings(unimodal_BM, present_BM, batch.audio, batch.video) if self.readings else None
+        if readings_B is not None:
+            score_B = score_B + readings_B
+        return TextMsaOutput(score_B, gates_BM, torch.stack(weights, dim=1), unimodal_BM, readings_B)
 
     @torch.no_grad()
     def score(

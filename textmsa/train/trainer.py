@@ -101,12 +101,14 @@ class TextMsaTrainer(Trainer):
     def compute_loss(
         self, model: nn.Module, inputs: dict[str, Any], return_outputs: bool = False, num_items_in_batch: object = None
     ) -> Any:
-        """The recipe's regression loss, and the weighted one of each stream alone."""
+        """The recipe's regression loss, and the weighted one of each stream alone and of the readings together."""
         batch = inputs["batch"]
         output = model(batch)
         loss = LOSSES[self.training.loss](output.score_B, inputs["labels"])
         if self.training.unimodal_weight > 0:
             alone = unimodal_loss(output.unimodal_BM, batch.unimodal_label_BM, self.training.loss)
+            if output.readings_B is not None:
+                alone = alone + LOSSES[self.training.loss](output.readings_B, inputs["labels"])
             loss = loss + self.training.unimodal_weight * alone
         return (loss, output) if return_outputs else loss
 
