@@ -97,7 +97,7 @@ def test_overlap_is_a_share_that_no_shift_of_both_changes():
 
 
 def test_coincidence_is_learnt_from_streams_of_which_only_time_tells():
-    """Bumps that coincide or lie apart: what is learnt on some holds on others, which is not so of either stream alone."""
+    """Bumps that coincide or lie apart, anywhere: neither stream alone tells which."""
     torch.manual_seed(0)
     coincidence = Coincidence(SIZE, SIZE)
     head = torch.nn.Linear(SALIENCES, 1)

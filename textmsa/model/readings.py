@@ -42,7 +42,7 @@ class Readings(nn.Module):
     def forward(self, unimodal_BM: Tensor, present_BM: Tensor, audio: Steps | None, video: Steps | None) -> Tensor:
         """Readings (B, M), NaN where missing, and the steps of voice and face -> scores (B,).
 
-        The products of reading and overlap teach the overlap only: a reading is taught by its own label and by the score.
+        The products of reading and overlap teach the overlap only: a reading has its label and the score.
         """
         reading_BM = torch.where(present_BM, unimodal_BM, torch.zeros_like(unimodal_BM))
         parts = [reading_BM, present_BM.to(reading_BM.dtype)]
@@ -61,8 +61,8 @@ class Readings(nn.Module):
 class Coincidence(nn.Module):
     """How far audio and video stand out at the same time.
 
-    Each stream learns how much each of its steps stands out; a softmax over time makes a distribution of it. The overlap of
-    both under a kernel of learned width is a number from 0 to 1 that no shift of both changes.
+    Each stream learns how much each of its steps stands out; a softmax over time makes a distribution of it. The
+    overlap of both under a kernel of learned width is a number from 0 to 1 that no shift of both changes.
     """
 
     def __init__(self, audio_size: int, video_size: int) -> None:
