@@ -29,8 +29,8 @@ class Readings(nn.Module):
 
     def __init__(self, config: TextMsaConfig) -> None:
         super().__init__()
-        sizes = config.audio_size, config.video_size
-        self.coincidence = Coincidence(*sizes) if sizes[0] and sizes[1] else None
+        audio, video = config.audio_size, config.video_size
+        self.coincidence = Coincidence(audio, video) if audio and video else None
         told = 2 * len(MODALITIES)
         if self.coincidence is not None:
             told += (1 + len(MODALITIES)) * SALIENCES
@@ -94,5 +94,6 @@ class Salience(nn.Module):
         x_BCT = (self.project(steps.values_BTF) * real_BT1).transpose(1, 2)
         x_BCT = (x_BCT + functional.gelu(self.around(x_BCT))) * real_BT1.transpose(1, 2)
         logits_BST = self.weigh(x_BCT).float()
-        share_BST = logits_BST.masked_fill(~steps.mask_BT[:, None], LEAST_LOGIT).softmax(dim=-1)
-        return share_BST * steps.mask_BT[:, None]
+        logits_BST = logits_BST.masked_fill(~steps.mask_BT[:, None], LEAST_LOGIT)
+        share_BST: Tensor = logits_BST.softmax(dim=-1) * steps.mask_BT[:, None]
+        return share_BST
