@@ -1,6 +1,7 @@
 """Ablations: every row trains for a step, and the table says what the predictions say."""
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,8 @@ def store(tmp_path_factory) -> Store:
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory) -> Recipe:
-    return small_recipe(save_tiny_encoder(tmp_path_factory.mktemp("encoder")), unimodal_weight=0.5)
+    recipe = small_recipe(save_tiny_encoder(tmp_path_factory.mktemp("encoder")), unimodal_weight=0.5)
+    return replace(recipe, model=replace(recipe.model, readings=True))
 
 
 @pytest.mark.parametrize("name", [name for name in ROWS if name not in (FULL, "timeless")])
