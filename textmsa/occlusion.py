@@ -9,6 +9,7 @@ Shapes: T steps of the common time grid, F features.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 import numpy.typing as npt
@@ -101,7 +102,7 @@ def changes_over_time(
     edges = np.unique(np.linspace(0, steps, min(windows, steps) + 1).round().astype(int))
     duration = sample.observation.duration or 1.0
     places, variants = [], []
-    for number, (first, last) in enumerate(zip(edges[:-1], edges[1:], strict=True)):
+    for number, (first, last) in enumerate(pairwise(edges)):
         for name, stream in streams.items():
             if stream is not None and stream[1][first:last].any():
                 places.append((number, name))
@@ -116,7 +117,7 @@ def changes_over_time(
             float(last / steps * duration),
             {name: changes[number, name] for name in MODALITIES if (number, name) in changes},
         )
-        for number, (first, last) in enumerate(zip(edges[:-1], edges[1:], strict=True))
+        for number, (first, last) in enumerate(pairwise(edges))
     ]
 
 

@@ -201,7 +201,9 @@ class Prediction:
     base_of: str = ""
     """What the base is, in words."""
     interval: Interval | None = None
-    """None where the run was never calibrated."""
+    """None where the run has no calibration."""
+    no_interval: str = ""
+    """Why there is no interval, in words."""
     words: list[WordsChange] = field(default_factory=list)
     """What each word did, in their order, where that was asked for."""
     over_time: list[ChangeOverTime] = field(default_factory=list)
