@@ -1,11 +1,10 @@
-"""Shapley values: by hand, of networks that ignore or confuse modalities, and of trained ones; what is hidden with what."""
+"""Shapley values: by hand, of networks whose answer is known, and of trained ones; what is hidden with what."""
 
 from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
-import torch
 from network_fixtures import small_recipe
 
 from benchmarks.generated_store import generate_store
@@ -188,14 +187,20 @@ def test_the_text_without_what_is_hidden(run, store, config, texts):
 
 
 def test_equal_texts_of_a_clips_sets_are_encoded_once(run, store, monkeypatch):
-    from textmsa.model import text_encoder
+    from textmsa.model import packing, text_encoder
 
-    packed: list[int] = []
-    encode = text_encoder._encode_packed
-    monkeypatch.setattr(
-        text_encoder,
-        "_encode_packed",
-        lambda encoder, rows: packed.append(len(torch.unique(rows.ids_BL, dim=0))) or encode(encoder, rows),
-    )
+    encoded: list[int] = []
+    pack = packing.pack
+
+    def counted(*rows):
+        packed = pack(*rows)
+        encoded.append(len(packed.source_P))
+        return packed
+
+    monkeypatch.setattr(text_encoder, "pack", counted)
     contributions(run, store, [0])
-    assert len(packed) == len(run.members)  # one call of each network's encoder for all seven sets
+    tokenizer, explanation = run.members[0].collator.tokenizer, store[0].explanation
+    words = store[0].observation.transcript
+    texts = [words, f"{words} | {explanation.summary}", explanation.audio, explanation.video]
+    pieces = sum(len(tokenizer(text, truncation=True, max_length=50)["input_ids"]) for text in texts)
+    assert encoded == [pieces] * len(run.members)  # one call of each network's encoder for all seven sets

@@ -4,6 +4,7 @@ import json
 import shutil
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -28,7 +29,7 @@ from textmsa.store.reading import Store
 from textmsa.store.set_aside import set_aside
 from textmsa.train.command import train
 
-SHARE = {"calibration_share": 0.2}
+SHARE: dict[str, Any] = {"calibration_share": 0.2}
 
 
 @pytest.fixture(scope="module")
@@ -192,7 +193,7 @@ def test_what_cannot_be_calibrated_on_is_one_line(store, run, tmp_path, encoder)
         calibrate(run, data=store.path, split="calib")
     bare = tmp_path / "bare"
     train(small_recipe(encoder), data=store.path, out=bare, device="cpu")
-    with pytest.raises(UserError, match="set no clips aside in training; train with --training.calibration_share"):
+    with pytest.raises(UserError, match=r"set no clips aside in training; train with --training\.calibration_share"):
         calibrate(bare, data=store.path)
     with pytest.raises(UserError, match="has one network, which cannot disagree"):
         calibrate(bare, data=store.path, split="test", scaled_by="seeds")
