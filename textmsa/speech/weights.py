@@ -87,7 +87,7 @@ def is_installed(name: str) -> bool:
 
 
 def find_vad_model() -> Path:
-    """Silero's voice activity detector (MIT) inside the package silero_vad; UserError where it is not there, or another."""
+    """Silero's voice activity detector (MIT) inside the package silero_vad; UserError where it is absent or another."""
     folder = _folder_of("silero_vad")
     path = None if folder is None else folder / "data" / VAD_MODEL
     if path is None or not path.is_file():
