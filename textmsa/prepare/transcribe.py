@@ -59,9 +59,9 @@ def _heard(
     keys = {clip.id: key for clip in clips if (key := work.hearing_key(clip, recogniser)) is not None}
     todo = {clip.id: clip for clip in clips if clip.id in keys and (clip.id, keys[clip.id]) not in work.heard}
     tasks = {HearingTask(clip.path, recogniser.model): clip for clip in todo.values()}
-    outcomes = Crew(hear, workers=workers).each(list(tasks))
     done = len(keys) - len(tasks)
     failed: dict[str, Transcript] = {}
+    outcomes = Crew(hear, workers=workers).each(list(tasks)) if tasks else iter(())
     for task, outcome in track(outcomes, total=len(keys), label="listening", done=done) if tasks else ():
         clip = tasks[task]
         if isinstance(outcome, Transcript):
