@@ -49,10 +49,6 @@ def test_given_words_go_before_recognition_and_that_before_a_file(tmp_path):
 def test_options_that_do_not_go_together_are_refused():
     models = [chosen_model(False, None), chosen_model(True, None), chosen_model(True, "base")]
     assert models == [None, "tiny.en", "base"]
-        None,
-        "tiny.en",
-        "base",
-    )
     with pytest.raises(UserError, match="give that too"):
         chosen_model(False, "base")
     with pytest.raises(UserError, match="given already by --text"):
