@@ -16,11 +16,12 @@ from textmsa.contributions import contributions as contributions_of
 from textmsa.errors import ExtractorError, UnreadableClip, UserError
 from textmsa.intervals import calibration_of
 from textmsa.occlusion import changes_by_words, changes_over_time
-from textmsa.prepare.one_clip import observe_and_explain, with_translation
+from textmsa.prepare.one_clip import ObservedClip, observe_and_explain, with_translation
 from textmsa.prepare.parts import BuiltParts, build_parts
 from textmsa.run import Precision, Run
 from textmsa.scoring import Scores, mean_of
-from textmsa.types import MODALITIES, RESIDUAL_SEPARATOR, Clip, Explanation, Observation, Prediction, Sample
+from textmsa.speech.transcripts import Recogniser, chosen_model, language_notice, origin_in_words, transcript_of
+from textmsa.types import MODALITIES, RESIDUAL_SEPARATOR, Clip, Prediction, Sample, Transcript
 
 NEUTRAL_SHARE = 0.05  # of the range: scores this near to 0 are called neutral
 Shown = Literal["modalities", "words", "time", "all"]
@@ -38,16 +39,24 @@ class Predictor:
         "fp32", or "int8": the text encoder in 8-bit integers.
     parts
         Extractors and explainer, where they are built already; they must be those of the run's preparation.
+    recogniser
+        Writes down what is said in clips that no text is given for, `textmsa.speech.recognise.SpeechRecogniser`;
+        without one, subtitles beside them are read.
 
     Raises UserError where the installed parts are not those that the run was trained with.
     """
 
     def __init__(
-        self, run: Run | Path | str, *, precision: Precision = "fp32", parts: BuiltParts | None = None
+        self,
+        run: Run | Path | str,
+        *,
+        precision: Precision = "fp32",
+        parts: BuiltParts | None = None,
+        recogniser: Recogniser | None = None,
     ) -> None:
         started = time.monotonic()
         self.run = run if isinstance(run, Run) else Run.open(run)
-        self.precision = precision
+        self.precision, self.recogniser = precision, recogniser
         self.parts = parts if parts is not None else build_parts(self.run.preparation)
         self.run.load(precision)
         self._seconds_loading = time.monotonic() - started
@@ -60,7 +69,8 @@ class Predictor:
         clip
             A video or audio file.
         text
-            What is said in it; without it the text counts as missing.
+            What is said in it; without it the predictor's recogniser listens, or, where it has none, a file of
+            subtitles beside the clip is read (.srt, .vtt, .txt); without that too the text counts as missing.
         contributions
             What counted: "modalities" alone, or also each of the "words", each moment of "time", or "all".
 
@@ -89,15 +99,20 @@ class Predictor:
         if not clip.is_file():
             raise UserError(f"{clip}: no such file; give a video or audio file")
         started = time.monotonic()
-        observation, explanation = self._observed(clip, text)
+        spoken = transcript_of(clip, given=text, recogniser=self.recogniser)
+        heard = time.monotonic()
+        observed = self._observed(clip, spoken)
+        observation, explanation = observed.observation, observed.explanation
         prepared = time.monotonic()
-        spoken = Clip(id=clip.name, path=clip, transcript=observation.transcript)
-        sample = Sample(with_translation(spoken, explanation), observation, explanation)
+        said = Clip(id=clip.name, path=clip, transcript=observation.transcript)
+        sample = Sample(with_translation(said, explanation), observation, explanation)
         members = self.run.score_members([sample], [0], precision=self.precision)
         scores, score_range = mean_of(members), self.run.info.score_range
         counted = contributions_of(self.run, [sample], [0], precision=self.precision, within=score_range)
         calibration, no_interval = calibration_of(self.run)
-        seconds = {"prepare": prepared - started, "score": time.monotonic() - prepared}
+        seconds = {"prepare": prepared - heard, "score": time.monotonic() - prepared}
+        if spoken.source == "speech recognition":
+            seconds = {"transcribe": heard - started, **seconds}
         text_read, missing = self.run.reads(sample)
         score = float(np.clip(scores.score_N[0], *score_range))
         prediction = Prediction(
@@ -114,6 +129,8 @@ class Predictor:
             seconds={"load": self._loading(), **seconds},
             text_read=text_read,
             unimodal=unimodal_of(scores, score_range),
+            spoken=spoken,
+            notice=self._notice(spoken),
             contributions=dict(zip(MODALITIES, counted.contribution_NM[0].tolist(), strict=True)),
             base=counted.base.score,
             base_of=counted.base.source,
@@ -122,14 +139,19 @@ class Predictor:
         )
         return prediction, sample, scores
 
-    def _observed(self, clip: Path, text: str | None) -> tuple[Observation, Explanation]:
+    def _observed(self, clip: Path, spoken: Transcript) -> ObservedClip:
         try:
-            observed = observe_and_explain(clip, text or None, self.parts)
-            return observed.observation, observed.explanation
+            return observe_and_explain(clip, spoken.text, self.parts, why_no_text=spoken.reason)
         except UnreadableClip as error:
             raise UserError(f"{clip}: cannot be read ({error}); give a video or audio file") from error
         except ExtractorError as error:
             raise UserError(f"{clip}: {error}") from error
+
+    def _notice(self, spoken: Transcript) -> str | None:
+        """What is wrong with the words for the network, where something is."""
+        config = self.run.members[0].model.config
+        vocabulary = int(config.text_encoder_config.get("vocab_size", 0))
+        return language_notice(spoken.language, vocabulary, translated=config.text_input == "translated")
 
     def _loading(self) -> float:
         """Seconds that building took; they count to the first prediction."""
@@ -163,6 +185,8 @@ def predict(
     clip: Path,
     *,
     text: str | None = None,
+    transcribe: bool = False,
+    speech_model: str | None = None,
     json: bool = False,
     precision: Precision = "fp32",
     contributions: Shown = "modalities",
@@ -176,7 +200,13 @@ def predict(
     clip
         A video or audio file.
     text
-        What is said in it; without it the text counts as missing.
+        What is said in it; without it, and without --transcribe, a file beside the clip tells (.srt, .vtt or .txt of
+        its name), or the text counts as missing.
+    transcribe
+        Recognise what is said.
+    speech_model
+        Of --transcribe: tiny.en (English), base (99 languages), or a folder or id of faster-whisper; tiny.en without
+        it.
     json
         Print JSON.
     precision
@@ -187,15 +217,23 @@ def predict(
     Examples
     --------
     textmsa predict run clip.mp4 --text "I loved it."
+    textmsa predict run clip.mp4 --transcribe
     textmsa predict run clip.mp4 --text "I loved it." --contributions words
     textmsa predict run clip.mp4 --json
     """
-    predictor = load(run, precision=precision)
+    model = chosen_model(transcribe, speech_model, text)
+    predictor = Predictor(run, precision=precision, recogniser=None if model is None else _recogniser(model))
     prediction, sample, scores = predictor.scored(clip, text=text)
     prediction = predictor.with_changes(prediction, sample, contributions)
     if precision == "int8":
         logger.info(predictor.run.drift([sample], [0], scores))
     return PredictResult(prediction, json)
+
+
+def _recogniser(model: str) -> Recogniser:
+    from textmsa.speech.recognise import SpeechRecogniser
+
+    return SpeechRecogniser(model)
 
 
 def predict_clip(run: Run, clip: Path, transcript: str | None, precision: Precision = "fp32") -> Prediction:
@@ -238,6 +276,10 @@ def as_text(prediction: Prediction) -> str:
         + (", ".join(f"{name} {change:+.2f}" for name, change in part.change.items()) or "nothing there")
         for part in prediction.over_time
     ]
+    if prediction.spoken is not None and prediction.spoken.source not in ("given", "none"):
+        lines.append(f"  words from        {origin_in_words(prediction.spoken)}")
+    if prediction.notice:
+        lines.append(f"  language          {prediction.notice}")
     if prediction.damage:
         lines.append(f"  damaged           {prediction.damage}; scored from the rest")
     if explanation.summary:
