@@ -26,8 +26,8 @@ class ModelConfig:
     """The network."""
 
     text_encoder: str = "minilm"
-    """Text encoder: "minilm" (all-MiniLM-L6-v2 from an installed package), "everyday" (the same after it learnt people's
-    ratings; comes with textmsa), or a folder or hub id for AutoModel."""
+    """Text encoder: "minilm" (all-MiniLM-L6-v2 from an installed package), "everyday" (the same after it learnt
+    people's ratings; comes with textmsa), or a folder or hub id for AutoModel."""
     hidden_size: int = 128
     """Width d of all streams past the text encoder."""
     num_heads: int = 8

@@ -5,20 +5,24 @@ A clip is observed and explained by the function that `textmsa prepare` uses, an
 
 import json as jsons
 import logging
+import re
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
 
-from textmsa.errors import ExtractorError, UnreadableClip, UserError
-from textmsa.prepare.one_clip import observe_and_explain, with_translation
+from textmsa.errors import UserError, first_line
+from textmsa.everyday import EverydayPredictor
+from textmsa.model.everyday import EVERYDAY
+from textmsa.prepare.one_clip import observe_given, with_translation
 from textmsa.prepare.parts import BuiltParts, build_parts
 from textmsa.run import Precision, Run
 from textmsa.scoring import Scores
-from textmsa.types import MODALITIES, RESIDUAL_SEPARATOR, Clip, Explanation, Observation, Prediction, Sample
+from textmsa.scoring import polarity as polarity
+from textmsa.types import MODALITIES, RESIDUAL_SEPARATOR, Clip, Prediction, Sample
 
-NEUTRAL_SHARE = 0.05  # of the range: scores this near to 0 are called neutral
+HUB_ID = r"[\w.-]+/[\w.-]+"
 logger = logging.getLogger(__name__)
 
 
@@ -47,13 +51,13 @@ class Predictor:
         self.run.load(precision)
         self._seconds_loading = time.monotonic() - started
 
-    def predict(self, clip: Path | str, *, text: str | None = None) -> Prediction:
+    def predict(self, clip: Path | str | None, *, text: str | None = None) -> Prediction:
         """Score one clip and explain it.
 
         Parameters
         ----------
         clip
-            A video or audio file.
+            A video or audio file; None scores the text alone.
         text
             What is said in it; without it the text counts as missing.
 
@@ -61,26 +65,20 @@ class Predictor:
         """
         return self.scored(clip, text=text)[0]
 
-    def scored(self, clip: Path | str, *, text: str | None = None) -> tuple[Prediction, Sample, Scores]:
+    def scored(self, clip: Path | str | None, *, text: str | None = None) -> tuple[Prediction, Sample, Scores]:
         """As `predict`, with the sample that was scored and its scores."""
-        clip = Path(clip)
-        if text is not None and not isinstance(text, str):
-            raise UserError(f"text {text!r}: give what is said as text")
-        if clip.is_dir():
-            raise UserError(f"{clip}: is a folder; give one video or audio file")
-        if not clip.is_file():
-            raise UserError(f"{clip}: no such file; give a video or audio file")
         started = time.monotonic()
-        observation, explanation = self._observed(clip, text)
+        observed = observe_given(clip, text, lambda: self.parts)
+        observation, explanation = observed.observation, observed.explanation
         prepared = time.monotonic()
-        spoken = Clip(id=clip.name, path=clip, transcript=observation.transcript)
+        spoken = Clip(id=observation.path.name, path=observation.path, transcript=observation.transcript)
         sample = Sample(with_translation(spoken, explanation), observation, explanation)
         scores = self.run.score([sample], [0], precision=self.precision)
         seconds = {"prepare": prepared - started, "score": time.monotonic() - prepared}
         text_read, missing = self.run.reads(sample)
         score = float(np.clip(scores.score_N[0], *self.run.info.score_range))
         prediction = Prediction(
-            path=str(clip),
+            path="" if clip is None else str(clip),
             score=score,
             score_range=self.run.info.score_range,
             polarity=polarity(score, self.run.info.score_range),
@@ -96,26 +94,33 @@ class Predictor:
         )
         return prediction, sample, scores
 
-    def _observed(self, clip: Path, text: str | None) -> tuple[Observation, Explanation]:
-        try:
-            observed = observe_and_explain(clip, text or None, self.parts)
-            return observed.observation, observed.explanation
-        except UnreadableClip as error:
-            raise UserError(f"{clip}: cannot be read ({error}); give a video or audio file") from error
-        except ExtractorError as error:
-            raise UserError(f"{clip}: {error}") from error
-
     def _loading(self) -> float:
         """Seconds that building took; they count to the first prediction."""
         seconds, self._seconds_loading = self._seconds_loading, 0.0
         return seconds
 
 
-def load(run: Path | str, *, precision: Precision = "fp32") -> Predictor:
-    """The predictor of a run folder.
+def load(run: Path | str, *, precision: Precision = "fp32") -> Predictor | EverydayPredictor:
+    """The predictor of a run folder, of a run on the hub, or of the model that comes with the package.
+
+    Parameters
+    ----------
+    run
+        A run folder; "everyday"; or a hub id, "owner/name", of a repository that is a run folder. A path is always a
+        folder, so that one called everyday is given as `Path("everyday")`.
+    precision
+        "fp32", or "int8" of a run.
 
     Raises UserError where it is no finished run, or the installed extractors or explainer are not the run's.
     """
+    if run == EVERYDAY:
+        if precision != "fp32":
+            raise UserError(
+                f"precision {precision!r}: the model {EVERYDAY!r} has fp32 only; leave it out, or give a run"
+            )
+        return EverydayPredictor()
+    if isinstance(run, str) and re.fullmatch(HUB_ID, run) and not Path(run).exists():
+        run = run_of_hub(run)
     return Predictor(run, precision=precision)
 
 
@@ -133,16 +138,24 @@ class PredictResult:
 
 
 def predict(
-    run: Path, clip: Path, *, text: str | None = None, json: bool = False, precision: Precision = "fp32"
+    run: Path | None = None,
+    clip: Path | None = None,
+    *,
+    model: str = "",
+    text: str | None = None,
+    json: bool = False,
+    precision: Precision = "fp32",
 ) -> PredictResult:
-    """Score one clip and explain it.
+    """Score one clip, or words alone, and explain it.
 
     Parameters
     ----------
     run
-        A finished run folder.
+        A finished run folder; without it --model scores.
     clip
-        A video or audio file.
+        A video or audio file; without it the words of --text are scored alone.
+    model
+        In the run's place: "everyday" (comes with textmsa; taken where neither is given), a run folder, or a hub id.
     text
         What is said in it; without it the text counts as missing.
     json
@@ -152,10 +165,18 @@ def predict(
 
     Examples
     --------
+    textmsa predict clip.mp4 --text "I loved it."
+    textmsa predict --text "I loved it."
     textmsa predict run clip.mp4 --text "I loved it."
-    textmsa predict run clip.mp4 --json
+    textmsa predict clip.mp4 --model run --json
     """
-    predictor = load(run, precision=precision)
+    if run is not None and clip is None and (model or not run.is_dir()):
+        run, clip = None, run  # the one that was given is the clip
+    if run is not None and model:
+        raise UserError(f"--model {model}: and the run {run}: give one of them")
+    predictor = load(run if run is not None else model or EVERYDAY, precision=precision)
+    if isinstance(predictor, EverydayPredictor):
+        return PredictResult(predictor.predict(clip, text=text), json)
     prediction, sample, scores = predictor.scored(clip, text=text)
     if precision == "int8":
         logger.info(predictor.run.drift([sample], [0], scores))
@@ -167,19 +188,26 @@ def predict_clip(run: Run, clip: Path, transcript: str | None, precision: Precis
     return Predictor(run, precision=precision).predict(clip, text=transcript)
 
 
+def run_of_hub(name: str) -> Path:
+    """The run folder of a hub's repository, fetched into the hub's cache; UserError where it cannot be had."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError
+
+    try:
+        return Path(snapshot_download(name))
+    except (HfHubHTTPError, OSError, ValueError) as error:
+        raise UserError(
+            f"{name}: neither a run folder nor a hub id that can be reached ({first_line(error)}); give "
+            f"{EVERYDAY!r}, a run folder, or a hub id"
+        ) from error
+
+
 def unimodal_of(scores: Scores, score_range: tuple[float, float]) -> dict[str, float]:
     """Modality -> the score of it alone, of the first clip, for those that are there."""
     if scores.unimodal_NM is None:
         return {}
     alone = zip(MODALITIES, np.clip(scores.unimodal_NM[0], *score_range).tolist(), strict=True)
     return {modality: score for modality, score in alone if np.isfinite(score)}
-
-
-def polarity(score: float, score_range: tuple[float, float]) -> str:
-    """ "negative", "neutral" (within 5 % of the range's half around 0) or "positive"."""
-    if abs(score) <= NEUTRAL_SHARE * score_range[1]:
-        return "neutral"
-    return "positive" if score > 0 else "negative"
 
 
 def as_json(prediction: Prediction) -> str:
@@ -191,8 +219,11 @@ def as_text(prediction: Prediction) -> str:
     """For people."""
     low, high = prediction.score_range
     explanation = prediction.explanation
-    lines = [f"{prediction.path}: {prediction.score:+.2f} in [{low:g}, {high:g}], {prediction.polarity}"]
+    lines = [
+        f"{prediction.path or 'words alone'}: {prediction.score:+.2f} in [{low:g}, {high:g}], {prediction.polarity}"
+    ]
     lines += [f"  {name:<6} {_inner(prediction, name)}  {_state(prediction, name)}" for name in MODALITIES]
+    lines += [f"  note              {note}" for note in prediction.notes]
     if prediction.damage:
         lines.append(f"  damaged           {prediction.damage}; scored from the rest")
     if explanation.summary:
@@ -208,6 +239,8 @@ def as_text(prediction: Prediction) -> str:
 
 def _inner(prediction: Prediction, modality: str) -> str:
     """A modality's gate, and its score alone where the network says one."""
+    if not prediction.gates:
+        return "scored        " if modality in prediction.scored_by else "explained only"
     gate = f"gate {prediction.gates[modality]:.2f}"
     if not prediction.unimodal:
         return gate

@@ -161,6 +161,10 @@ class Prediction:
     """What the network read as its text: the transcript, or what `inputs.text_input` makes of or puts in its place."""
     unimodal: dict[str, float] = field(default_factory=dict)
     """Modality -> the score of it alone; empty where the network was not trained with `unimodal_weight`."""
+    scored_by: tuple[str, ...] = MODALITIES
+    """Modalities that the model scores where they are there; the others are explained and not scored."""
+    notes: tuple[str, ...] = ()
+    """What is to be known of the score besides, in sentences."""
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,10 @@
 """One clip, observed and explained: what `textmsa prepare` does to each, and `textmsa predict` to one."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from textmsa.errors import UserError, reason_of
+from textmsa.errors import ExtractorError, UnreadableClip, UserError, reason_of
 from textmsa.features.observe import observe
 from textmsa.prepare.parts import BuiltParts
 from textmsa.types import Clip, ExplainerSpec, Explanation, Observation
@@ -37,6 +38,33 @@ def observe_and_explain(path: Path, transcript: str | None, parts: BuiltParts) -
     except Exception as error:
         outcome = error
     return ObservedClip(observation, as_explanation(outcome, parts.spec))
+
+
+def observe_given(clip: Path | str | None, text: str | None, parts: Callable[[], BuiltParts]) -> ObservedClip:
+    """As `observe_and_explain`, of what a user gave: a file, with what is said in it or without, or words alone.
+
+    Words alone are not explained: nothing is heard or seen. `parts` gives the parts where they are needed.
+
+    Raises UserError, one line, for a file that cannot be used, and where nothing was given.
+    """
+    if text is not None and not isinstance(text, str):
+        raise UserError(f"text {text!r}: give what is said as text")
+    if clip is None:
+        if not text or not text.strip():
+            raise UserError("neither a clip nor text: give one of them")
+        gone = dict.fromkeys(("audio", "video"), "no clip was given")
+        return ObservedClip(Observation(Path(), text, None, None, None, gone), Explanation())
+    clip = Path(clip)
+    if clip.is_dir():
+        raise UserError(f"{clip}: is a folder; give one video or audio file")
+    if not clip.is_file():
+        raise UserError(f"{clip}: no such file; give a video or audio file")
+    try:
+        return observe_and_explain(clip, text or None, parts())
+    except UnreadableClip as error:
+        raise UserError(f"{clip}: cannot be read ({error}); give a video or audio file") from error
+    except ExtractorError as error:
+        raise UserError(f"{clip}: {error}") from error
 
 
 def as_explanation(outcome: Explanation | Exception, spec: ExplainerSpec) -> Explanation:

@@ -17,6 +17,7 @@ import numpy as np
 
 from textmsa.demo_corpus.words import SHORTEST, load_sentences
 from textmsa.errors import UserError
+from textmsa.model.everyday import EVERYDAY, EverydayModel
 from textmsa.rated_sentences import MOST_RATING, VADER_SOURCES, RatedSentence, sentences_of_table, vader_sentences
 from textmsa.runtime.atomic import read_json, write_text
 from textmsa.runtime.claim import Claim
@@ -34,7 +35,7 @@ class EncoderRecipe:
     """All that decides what an encoder learns of some rated sentences."""
 
     text_encoder: str = "minilm"
-    """"minilm", or a folder or hub id for AutoModel; of a folder of this command's the head goes on too."""
+    """"minilm", "everyday", or a folder or hub id for AutoModel; of a folder of this command's the head goes on too."""
     trainable: Literal["all", "lora"] = "all"
     """All weights, or low-rank updates beside every linear layer, merged at the end."""
     lora_rank: int = 16
@@ -194,6 +195,14 @@ def ratings_learnt(folder: Path) -> str:
         f"Before, its text encoder had learnt how people rate {facts['learnt']:,} sentences ({sources}, those held out "
         "included); none is one that the demo corpus can draw, or a part of one."
     )
+
+
+def record_of(text_encoder: str) -> dict[str, Any] | None:
+    """What the text encoder of that name had learnt before, as `finetune_encoder` records it; None of any other."""
+    if text_encoder == EVERYDAY:
+        return EverydayModel.load().record
+    path = Path(text_encoder) / RECORD
+    return read_json(path, remedy=REMEDY, unstamped=True) if path.is_file() else None
 
 
 def corpus_of(sentences: str, recipe: EncoderRecipe) -> RatingCorpus:

@@ -4,7 +4,6 @@ Shapes: N sentences.
 """
 
 import math
-import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,7 @@ import numpy.typing as npt
 
 from textmsa.demo_corpus.words import RATING_TO_SCORE
 from textmsa.errors import UserError
-from textmsa.rated_sentences import RatedSentence
+from textmsa.rated_sentences import RatedSentence, as_spoken
 from textmsa.runtime.atomic import read_json, write_text
 from textmsa.train.encoder import RECORD, REMEDY, VADER, EncoderRecipe, RatingCorpus, corpus_of, finetune_encoder
 
@@ -26,7 +25,7 @@ LEVELS = (0.8, 0.9, 0.95)
 MOST_BYTES = 10_000_000
 DRESSES = {
     "written": "sentences of reviews, tweets and editorials, as they were written",
-    "spoken": "the same without punctuation and apostrophes, as speech is often written down",
+    "spoken": "sentences of reviews, tweets and editorials, without punctuation, as speech is often written down",
 }
 
 
@@ -104,12 +103,6 @@ def make_everyday(*, out: Path, taught: Path | None = None, device: str = "auto"
     return MadeModel(Path(out), size, digest, measured)
 
 
-def as_spoken(text: str) -> str:
-    """The sentence as speech is written down, without punctuation and apostrophes; as it is where no word remains."""
-    words = re.sub(r"[^\w\s]|_", " ", re.sub(r"['’]", "", text)).split()
-    return " ".join(words) or text
-
-
 def calibrated(
     read: dict[str, Floats], held_out: list[RatedSentence]
 ) -> tuple[float, dict[str, dict[str, float]], dict[str, Any]]:
@@ -122,8 +115,8 @@ def calibrated(
     held_out
         The N sentences. Of every two the first chooses the scale, the second calibrates.
 
-    Returns scores in [-3, 3] per rating that was read; MAE and correlation; and the half widths of intervals by
-    level, the quantiles of split conformal prediction (Papadopoulos et al. 2002).
+    Returns the scale, from a rating that was read to a score in [-3, 3]; MAE and correlation; and for each of `LEVELS`
+    the half width of its interval, a quantile as split conformal prediction takes it (Papadopoulos et al. 2002).
     """
     true_N = np.array([sentence.rating for sentence in held_out]) * RATING_TO_SCORE
     chooses_N = np.arange(len(true_N)) % 2 == 0
@@ -186,12 +179,12 @@ textmsa predict clip.mp4 --text "I loved it."
 
 ## What it is
 all-MiniLM-L6-v2 as `{record["base"]["package"]}` holds it (Apache-2.0; weights' SHA-256 {record["base"]["sha256"]}),
-with what it learnt as differences in 4 bits a weight, and a linear layer on the mean of its last states. {size:,} bytes,
-SHA-256 {digest}. Made by `textmsa make-everyday`.
+with what it learnt as differences in 4 bits a weight, and a linear layer on the mean of its last states.
+{size:,} bytes, SHA-256 {digest}. Made by `textmsa make-everyday`.
 
 ## What it learnt from
-{facts["learnt"]:,} sentences with the mean rating of twenty people each, of the ground truth of VADER (Hutto and Gilbert
-2014; MIT; `vaderSentiment==3.3.2`); {facts["held_out"]:,} more chose the epoch. Both together by source:
+{facts["learnt"]:,} sentences with the mean rating of twenty people each, of the ground truth of VADER (Hutto and
+Gilbert 2014; MIT; `vaderSentiment==3.3.2`); {facts["held_out"]:,} more chose the epoch. Both together by source:
 
 | source | sentences |
 |---|---|
