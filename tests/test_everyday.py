@@ -56,9 +56,9 @@ def test_a_clip_is_explained_and_its_words_alone_are_scored(everyday, tiny_run):
     clips = sorted(tiny_run.corpus.rglob("*.mp4"))
     with_clip, alone = everyday.predict(clips[0], text=MEANT[4]), everyday.predict(None, text=MEANT[4])
     assert with_clip.score == alone.score
-    assert with_clip.explanation.audio and with_clip.explanation != alone.explanation
+    assert with_clip.explanation.text and with_clip.explanation != alone.explanation
     shown = as_text(with_clip)
-    assert ALONE in shown and "gate" not in shown and with_clip.explanation.audio in shown
+    assert ALONE in shown and "gate" not in shown and "explained only" in shown
 
 
 def test_a_clip_is_explained_without_a_corpus_by_the_packages_own_parts():

@@ -43,14 +43,15 @@ def test_a_sentence_as_speech_is_written_down(text, words):
 
 
 @pytest.fixture(scope="module")
-def _sentences() -> None:
+def sentences() -> None:
     try:
         load_sentences()
     except UserError as error:
         pytest.skip(f"the rated sentences are neither cached nor to be had: {error}")
 
 
-def test_an_encoder_that_learnt_other_sentences_is_refused(_sentences, tmp_path):
+@pytest.mark.usefixtures("sentences")
+def test_an_encoder_that_learnt_other_sentences_is_refused(tmp_path):
     folder = save_tiny_encoder(tmp_path / "taught")
     (folder / "encoder.json").write_text(json.dumps({"sentences": {"sentences_sha256": "0"}}))
     with pytest.raises(UserError, match="has learnt other sentences"):
@@ -58,7 +59,8 @@ def test_an_encoder_that_learnt_other_sentences_is_refused(_sentences, tmp_path)
     assert not (tmp_path / "out").exists()
 
 
-def test_the_packages_file_learnt_the_sentences_of_the_recipe_and_none_of_the_demo(_sentences):
+@pytest.mark.usefixtures("sentences")
+def test_the_packages_file_learnt_the_sentences_of_the_recipe_and_none_of_the_demo():
     facts = corpus_of("vader", EncoderRecipe()).facts()
     assert EverydayModel.load().record["sentences"] == facts
 
