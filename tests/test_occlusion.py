@@ -10,10 +10,10 @@ from benchmarks.generated_store import generate_store
 from textmsa.config import InputConfig
 from textmsa.contributions import base_of
 from textmsa.errors import UserError
-from textmsa.occlusion import TimedWord, changes_by_words, changes_over_time, phrases_of
+from textmsa.occlusion import changes_by_words, changes_over_time, phrases_of
 from textmsa.run import Run
 from textmsa.train.command import train
-from textmsa.types import Explanation, Sample
+from textmsa.types import Explanation, Sample, Word
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +97,7 @@ def test_the_moment_that_counts_is_found(run, sample, monkeypatch):
 def test_words_with_times_are_hidden_in_their_window(run, sample, monkeypatch):
     with_network(run, monkeypatch, count_of(run, "good"))
     spoken = ["It", "is", "good", "not", "bad"]
-    words = [TimedWord(word, float(place), place + 0.9) for place, word in enumerate(spoken)]
+    words = [Word(word, float(place), place + 0.9) for place, word in enumerate(spoken)]
     found = changes_over_time(run, sample, windows=5, words=words)
     assert [part.change["text"] for part in found] == [0, 0, 1, 0, 0]
 

@@ -10,7 +10,9 @@ import pytest
 
 import textmsa
 from textmsa.errors import UserError
-from textmsa.predict import PredictResult, as_text, polarity, predict, predict_clip
+from textmsa.predict import Predictor, PredictResult, predict, predict_clip
+from textmsa.prediction_text import as_text
+from textmsa.scoring import polarity
 
 
 def clip_of(tiny_run, number: int = 0):
@@ -22,6 +24,7 @@ def test_a_predictor_builds_its_parts_once_and_scores_as_each_clip_alone(tiny_ru
     for class_ in (outside_parts.Loudness, outside_parts.Brightness, outside_parts.Quoting):
         monkeypatch.setattr(class_, "__init__", lambda self, name=class_.__name__: built.append(name))
     predictor = textmsa.load(tiny_run.path)
+    assert isinstance(predictor, Predictor)
     together = [predictor.predict(clip_of(tiny_run, i), text=f"sentence {i}") for i in range(3)]
     assert sorted(built) == ["Brightness", "Loudness", "Quoting"]
     alone = [predict_clip(predictor.run, clip_of(tiny_run, i), f"sentence {i}") for i in range(3)]
@@ -31,6 +34,7 @@ def test_a_predictor_builds_its_parts_once_and_scores_as_each_clip_alone(tiny_ru
 
 def test_a_path_may_be_text(tiny_run):
     predictor = textmsa.load(str(tiny_run.path))
+    assert isinstance(predictor, Predictor)
     assert predictor.predict(str(clip_of(tiny_run))).missing == {"text": "no transcript"}
     assert textmsa.Run.open(str(tiny_run.path)).info == predictor.run.info
 
@@ -52,6 +56,7 @@ def test_an_explainers_failure_is_shown_with_its_reason(tiny_run):
 
 def test_an_explainer_that_raises_is_told_of_and_the_clip_is_scored(tiny_run):
     predictor = textmsa.load(tiny_run.path)
+    assert isinstance(predictor, Predictor)
     parts = replace(predictor.parts, explainer=outside_parts.Mute())  # type: ignore[arg-type]
     prediction = textmsa.Predictor(predictor.run, parts=parts).predict(clip_of(tiny_run, 2), text="Fine.")
     assert prediction.explanation.provenance["failed"] == "RuntimeError: no words"
@@ -71,6 +76,7 @@ class Translating(outside_parts.Quoting):
 )
 def test_the_text_that_the_network_read_is_shown_not_the_transcript(tiny_run, text_input, without, words):
     predictor = textmsa.load(tiny_run.path)
+    assert isinstance(predictor, Predictor)
     predictor.run.model.config.text_input = text_input
     bare = predictor.predict(clip_of(tiny_run), text="Gut.")
     assert (bare.missing, bare.text_read) == ({"text": without}, None)
@@ -100,6 +106,7 @@ class Faint(outside_parts.Brightness):
 
 def test_a_modality_of_which_nothing_could_be_measured_is_missing(tiny_run):
     predictor = textmsa.load(tiny_run.path)
+    assert isinstance(predictor, Predictor)
     parts = replace(predictor.parts, video=Faint())  # type: ignore[arg-type]
     prediction = textmsa.Predictor(predictor.run, parts=parts).predict(clip_of(tiny_run), text="Fine.")
     assert prediction.missing == {"video": "too little of it could be measured"}

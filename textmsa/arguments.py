@@ -57,7 +57,7 @@ class Argument:
     def shown(self) -> str:
         """`SOURCE` or `--out FILE`: how it is written."""
         if self.positional:
-            return self.name.upper()
+            return self.name.upper() if self.default is MISSING else f"[{self.name.upper()}]"
         return f"{self.flag}.KEY VALUE" if self.is_open else f"{self.flag} {self.what}".rstrip()
 
     @property
@@ -120,7 +120,8 @@ def parse(function: Callable[..., Any], argv: list[str], *, prog: str) -> dict[s
     parser = _Parser(prog=prog, add_help=False, allow_abbrev=False, argument_default=argparse.SUPPRESS)
     for argument in arguments:
         if argument.positional:
-            parser.add_argument(argument.name, metavar=argument.shown)
+            count = None if argument.default is MISSING else "?"
+            parser.add_argument(argument.name, metavar=argument.shown, nargs=count)
         elif argument.is_switch:
             parser.add_argument(argument.flag, dest=argument.name, action="store_true")
         else:
@@ -164,7 +165,7 @@ def help_page(function: Callable[..., Any], *, prog: str, columns: int | None = 
     columns = columns or min(max(shutil.get_terminal_size().columns, WIDTHS[0]), WIDTHS[1])
     document = parse_docstring(function.__doc__ or "")
     arguments = list(arguments_of(function))
-    needed = [a.shown for a in arguments if a.default is MISSING]
+    needed = [a.shown for a in arguments if a.default is MISSING or a.positional]
     optional = [a for a in arguments if not a.positional]
     usage = [f"usage: {prog}", *needed, *(["[options]"] if len(optional) + 1 > len(needed) else [])]
     lines = textwrap.wrap(" ".join(usage), columns, subsequent_indent=" " * 7, break_on_hyphens=False)

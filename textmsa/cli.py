@@ -43,6 +43,9 @@ COMMANDS = {
     "finetune-encoder": Command(
         "textmsa.train.encoder:finetune_encoder", "rated sentences -> a text encoder that has learnt to read them"
     ),
+    "make-everyday": Command(
+        "textmsa.train.everyday:make_everyday", "rated sentences -> the model that comes with the package"
+    ),
     "ablate": Command(
         "textmsa.evaluate.ablate:ablate", "a recipe with one change at a time -> one table with intervals"
     ),

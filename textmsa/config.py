@@ -26,7 +26,8 @@ class ModelConfig:
     """The network."""
 
     text_encoder: str = "minilm"
-    """Text encoder: "minilm" (all-MiniLM-L6-v2 from an installed package), or a folder or hub id for AutoModel."""
+    """Text encoder: "minilm" (all-MiniLM-L6-v2 from an installed package), "everyday" (the same after it learnt
+    people's ratings; comes with textmsa), or a folder or hub id for AutoModel."""
     hidden_size: int = 128
     """Width d of all streams past the text encoder."""
     num_heads: int = 8
@@ -197,11 +198,8 @@ WHOLE = {
 }
 """The least that a value may be, null apart -> keys."""
 SHARES = (
-    "model.dropout",
-    "model.fusion_dropout",
-    "training.modality_dropout",
-    "training.warmup_fraction",
-    "training.calibration_share",
+    *("model.dropout", "model.fusion_dropout", "training.modality_dropout"),
+    *("training.warmup_fraction", "training.calibration_share"),
 )
 """Keys of rates from 0 to below 1."""
 ABOVE_0 = (

@@ -8,7 +8,7 @@ Shapes: T steps of the common time grid, F features.
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
@@ -20,21 +20,12 @@ from textmsa.inputs.examples import Example, SampleList, example_of
 from textmsa.inputs.time_grid import standards_of
 from textmsa.inputs.views import without
 from textmsa.run import Precision, Run
-from textmsa.types import MODALITIES, ChangeOverTime, FloatArray, Sample, WordsChange
+from textmsa.types import MODALITIES, ChangeOverTime, FloatArray, Sample, Word, WordsChange
 
 MOST_PARTS = 24  # of words; longer texts are left out phrase by phrase, so that the cost is bounded
 WINDOWS = 10  # of time
 WORD = re.compile(r"[\u3400-\u9fff]|[^\W\u3400-\u9fff]+(?:['’-][^\W\u3400-\u9fff]+)*")
 """A word; of Chinese a character."""
-
-
-@dataclass(frozen=True)
-class TimedWord:
-    """A word of the transcript with the seconds at which it is spoken."""
-
-    text: str
-    start: float
-    end: float
 
 
 def changes_by_words(
@@ -77,7 +68,7 @@ def changes_over_time(
     sample: Sample,
     *,
     windows: int = WINDOWS,
-    words: Sequence[TimedWord] = (),
+    words: Sequence[Word] = (),
     precision: Precision = "fp32",
 ) -> list[ChangeOverTime]:
     """The change in the score when audio, video or words of each of some equal windows of the clip are hidden.
@@ -141,7 +132,7 @@ def _without_steps(
     return replace(example, **changed)  # type: ignore[arg-type]
 
 
-def _without_words(example: Example, words: Sequence[TimedWord], start: float, end: float) -> Example:
+def _without_words(example: Example, words: Sequence[Word], start: float, end: float) -> Example:
     """The example itself where no word of its text is spoken then."""
     if not isinstance(example.text, str):
         return example

@@ -1,30 +1,31 @@
-"""A run with its built parts: raw clip in, score, interval, contributions and explanations out.
+"""A run with its built parts: raw clip in, score, explanations, contributions and an interval out.
 
 A clip is observed and explained by the function that `textmsa prepare` uses, and scored by that of `textmsa evaluate`.
 """
 
-import json as jsons
 import logging
+import re
 import time
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 
 from textmsa.contributions import contributions as contributions_of
-from textmsa.errors import ExtractorError, UnreadableClip, UserError
+from textmsa.errors import UserError, first_line
+from textmsa.everyday import EverydayPredictor
 from textmsa.intervals import calibration_of
+from textmsa.model.everyday import EVERYDAY
 from textmsa.occlusion import changes_by_words, changes_over_time
-from textmsa.prepare.one_clip import ObservedClip, observe_and_explain, with_translation
+from textmsa.prediction_text import as_json, as_text
+from textmsa.prepare.one_clip import observe_given, with_translation
 from textmsa.prepare.parts import BuiltParts, build_parts
 from textmsa.run import Precision, Run
-from textmsa.scoring import Scores, mean_of
-from textmsa.speech.transcripts import Recogniser, chosen_model, language_notice, origin_in_words, transcript_of
-from textmsa.types import MODALITIES, RESIDUAL_SEPARATOR, Clip, Prediction, Sample, Transcript
+from textmsa.scoring import Scores, mean_of, polarity
+from textmsa.speech.transcripts import Recogniser, chosen_model, given_clip, language_notice, transcript_of
+from textmsa.types import MODALITIES, Clip, Prediction, Sample, Shown, Transcript
 
-NEUTRAL_SHARE = 0.05  # of the range: scores this near to 0 are called neutral
-Shown = Literal["modalities", "words", "time", "all"]
+HUB_ID = r"[\w.-]+/[\w.-]+"
 logger = logging.getLogger(__name__)
 
 
@@ -61,13 +62,15 @@ class Predictor:
         self.run.load(precision)
         self._seconds_loading = time.monotonic() - started
 
-    def predict(self, clip: Path | str, *, text: str | None = None, contributions: Shown = "modalities") -> Prediction:
+    def predict(
+        self, clip: Path | str | None, *, text: str | None = None, contributions: Shown = "modalities"
+    ) -> Prediction:
         """Score one clip and explain it.
 
         Parameters
         ----------
         clip
-            A video or audio file.
+            A video or audio file; None scores the text alone.
         text
             What is said in it; without it the predictor's recogniser listens, or, where it has none, a file of
             subtitles beside the clip is read (.srt, .vtt, .txt); without that too the text counts as missing.
@@ -85,26 +88,21 @@ class Predictor:
             words = changes_by_words(self.run, sample, precision=self.precision)
             prediction = replace(prediction, words=words)
         if contributions in ("time", "all"):
-            over_time = changes_over_time(self.run, sample, precision=self.precision)
+            words_in_time = prediction.spoken.words if prediction.spoken else ()
+            over_time = changes_over_time(self.run, sample, words=words_in_time, precision=self.precision)
             prediction = replace(prediction, over_time=over_time)
         return prediction
 
-    def scored(self, clip: Path | str, *, text: str | None = None) -> tuple[Prediction, Sample, Scores]:
+    def scored(self, clip: Path | str | None, *, text: str | None = None) -> tuple[Prediction, Sample, Scores]:
         """As `predict`, with the sample that was scored and its scores."""
-        clip = Path(clip)
-        if text is not None and not isinstance(text, str):
-            raise UserError(f"text {text!r}: give what is said as text")
-        if clip.is_dir():
-            raise UserError(f"{clip}: is a folder; give one video or audio file")
-        if not clip.is_file():
-            raise UserError(f"{clip}: no such file; give a video or audio file")
         started = time.monotonic()
-        spoken = transcript_of(clip, given=text, recogniser=self.recogniser)
+        path = given_clip(clip, text)
+        spoken = transcript_of(path, given=text, recogniser=self.recogniser)
         heard = time.monotonic()
-        observed = self._observed(clip, spoken)
+        observed = observe_given(path, spoken, lambda: self.parts)
         observation, explanation = observed.observation, observed.explanation
         prepared = time.monotonic()
-        said = Clip(id=clip.name, path=clip, transcript=observation.transcript)
+        said = Clip(id=observation.path.name, path=observation.path, transcript=observation.transcript)
         sample = Sample(with_translation(said, explanation), observation, explanation)
         members = self.run.score_members([sample], [0], precision=self.precision)
         scores, score_range = mean_of(members), self.run.info.score_range
@@ -116,7 +114,7 @@ class Predictor:
         text_read, missing = self.run.reads(sample)
         score = float(np.clip(scores.score_N[0], *score_range))
         prediction = Prediction(
-            path=str(clip),
+            path="" if path is None else str(path),
             score=score,
             score_range=score_range,
             polarity=polarity(score, score_range),
@@ -130,7 +128,7 @@ class Predictor:
             text_read=text_read,
             unimodal=unimodal_of(scores, score_range),
             spoken=spoken,
-            notice=self._notice(spoken),
+            notes=self._notes(spoken),
             contributions=dict(zip(MODALITIES, counted.contribution_NM[0].tolist(), strict=True)),
             base=counted.base.score,
             base_of=counted.base.source,
@@ -139,19 +137,12 @@ class Predictor:
         )
         return prediction, sample, scores
 
-    def _observed(self, clip: Path, spoken: Transcript) -> ObservedClip:
-        try:
-            return observe_and_explain(clip, spoken.text, self.parts, why_no_text=spoken.reason)
-        except UnreadableClip as error:
-            raise UserError(f"{clip}: cannot be read ({error}); give a video or audio file") from error
-        except ExtractorError as error:
-            raise UserError(f"{clip}: {error}") from error
-
-    def _notice(self, spoken: Transcript) -> str | None:
+    def _notes(self, spoken: Transcript) -> tuple[str, ...]:
         """What is wrong with the words for the network, where something is."""
         config = self.run.members[0].model.config
         vocabulary = int(config.text_encoder_config.get("vocab_size", 0))
-        return language_notice(spoken.language, vocabulary, translated=config.text_input == "translated")
+        notice = language_notice(spoken.language, vocabulary, translated=config.text_input == "translated")
+        return () if notice is None else (notice,)
 
     def _loading(self) -> float:
         """Seconds that building took; they count to the first prediction."""
@@ -159,12 +150,32 @@ class Predictor:
         return seconds
 
 
-def load(run: Path | str, *, precision: Precision = "fp32") -> Predictor:
-    """The predictor of a run folder.
+def load(
+    run: Path | str, *, precision: Precision = "fp32", recogniser: Recogniser | None = None
+) -> Predictor | EverydayPredictor:
+    """The predictor of a run folder, of a run on the hub, or of the model that comes with the package.
+
+    Parameters
+    ----------
+    run
+        A run folder; "everyday"; or a hub id, "owner/name", of a repository that is a run folder. A path is always a
+        folder, so that one called everyday is given as `Path("everyday")`.
+    precision
+        "fp32", or "int8" of a run.
+    recogniser
+        As for `Predictor`.
 
     Raises UserError where it is no finished run, or the installed extractors or explainer are not the run's.
     """
-    return Predictor(run, precision=precision)
+    if run == EVERYDAY:
+        if precision != "fp32":
+            raise UserError(
+                f"precision {precision!r}: the model {EVERYDAY!r} has fp32 only; leave it out, or give a run"
+            )
+        return EverydayPredictor(recogniser=recogniser)
+    if isinstance(run, str) and re.fullmatch(HUB_ID, run) and not Path(run).exists():
+        run = run_of_hub(run)
+    return Predictor(run, precision=precision, recogniser=recogniser)
 
 
 @dataclass(frozen=True)
@@ -181,9 +192,10 @@ class PredictResult:
 
 
 def predict(
-    run: Path,
-    clip: Path,
+    run: Path | None = None,
+    clip: Path | None = None,
     *,
+    model: str = "",
     text: str | None = None,
     transcribe: bool = False,
     speech_model: str | None = None,
@@ -191,14 +203,16 @@ def predict(
     precision: Precision = "fp32",
     contributions: Shown = "modalities",
 ) -> PredictResult:
-    """Score one clip and explain it.
+    """Score one clip, or words alone, and explain it.
 
     Parameters
     ----------
     run
-        A finished run folder.
+        A finished run folder; without it --model scores.
     clip
-        A video or audio file.
+        A video or audio file; without it the words of --text are scored alone.
+    model
+        In the run's place: "everyday" (comes with textmsa; taken where neither is given), a run folder, or a hub id.
     text
         What is said in it; without it, and without --transcribe, a file beside the clip tells (.srt, .vtt or .txt of
         its name), or the text counts as missing.
@@ -216,13 +230,20 @@ def predict(
 
     Examples
     --------
+    textmsa predict clip.mp4 --transcribe
+    textmsa predict --text "I loved it." --contributions words
     textmsa predict run clip.mp4 --text "I loved it."
-    textmsa predict run clip.mp4 --transcribe
-    textmsa predict run clip.mp4 --text "I loved it." --contributions words
-    textmsa predict run clip.mp4 --json
+    textmsa predict clip.mp4 --model run --json
     """
-    model = chosen_model(transcribe, speech_model, text)
-    predictor = Predictor(run, precision=precision, recogniser=None if model is None else _recogniser(model))
+    if run is not None and clip is None and (model or not run.is_dir()):
+        run, clip = None, run  # the one that was given is the clip
+    if run is not None and model:
+        raise UserError(f"--model {model}: and the run {run}: give one of them")
+    speech = chosen_model(transcribe, speech_model, text)
+    recogniser = None if speech is None else _recogniser(speech)
+    predictor = load(run if run is not None else model or EVERYDAY, precision=precision, recogniser=recogniser)
+    if isinstance(predictor, EverydayPredictor):
+        return PredictResult(predictor.predict(clip, text=text, contributions=contributions), json)
     prediction, sample, scores = predictor.scored(clip, text=text)
     prediction = predictor.with_changes(prediction, sample, contributions)
     if precision == "int8":
@@ -241,97 +262,23 @@ def predict_clip(run: Run, clip: Path, transcript: str | None, precision: Precis
     return Predictor(run, precision=precision).predict(clip, text=transcript)
 
 
+def run_of_hub(name: str) -> Path:
+    """The run folder of a hub's repository, fetched into the hub's cache; UserError where it cannot be had."""
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError
+
+    try:
+        return Path(snapshot_download(name))
+    except (HfHubHTTPError, OSError, ValueError) as error:
+        raise UserError(
+            f"{name}: neither a run folder nor a hub id that can be reached ({first_line(error)}); give "
+            f"{EVERYDAY!r}, a run folder, or a hub id"
+        ) from error
+
+
 def unimodal_of(scores: Scores, score_range: tuple[float, float]) -> dict[str, float]:
     """Modality -> the score of it alone, of the first clip, for those that are there."""
     if scores.unimodal_NM is None:
         return {}
     alone = zip(MODALITIES, np.clip(scores.unimodal_NM[0], *score_range).tolist(), strict=True)
     return {modality: score for modality, score in alone if np.isfinite(score)}
-
-
-def polarity(score: float, score_range: tuple[float, float]) -> str:
-    """ "negative", "neutral" (within 5 % of the range's half around 0) or "positive"."""
-    if abs(score) <= NEUTRAL_SHARE * score_range[1]:
-        return "neutral"
-    return "positive" if score > 0 else "negative"
-
-
-def as_json(prediction: Prediction) -> str:
-    """One JSON object."""
-    return jsons.dumps(asdict(prediction), indent=2, ensure_ascii=False)
-
-
-def as_text(prediction: Prediction) -> str:
-    """For people."""
-    low, high = prediction.score_range
-    explanation = prediction.explanation
-    lines = [f"{prediction.path}: {prediction.score:+.2f} in [{low:g}, {high:g}], {prediction.polarity}"]
-    lines.append(f"  {_interval(prediction)}")
-    if prediction.base is not None:
-        lines.append(f"  what counted      from {prediction.base:+.2f}, {prediction.base_of}, by")
-    lines += [f"  {name:<6} {_counted(prediction, name)}  {_state(prediction, name)}" for name in MODALITIES]
-    lines += [f'  without "{part.words}"  {part.change:+.2f}' for part in prediction.words]
-    lines += [
-        f"  without {part.start:.1f} to {part.end:.1f} s  "
-        + (", ".join(f"{name} {change:+.2f}" for name, change in part.change.items()) or "nothing there")
-        for part in prediction.over_time
-    ]
-    if prediction.spoken is not None and prediction.spoken.source not in ("given", "none"):
-        lines.append(f"  words from        {origin_in_words(prediction.spoken)}")
-    if prediction.notice:
-        lines.append(f"  language          {prediction.notice}")
-    if prediction.damage:
-        lines.append(f"  damaged           {prediction.damage}; scored from the rest")
-    if explanation.summary:
-        lines.append(f"  summary           {explanation.summary}")
-    if failed := explanation.provenance.get("failed"):
-        lines.append(f"  explainer failed  {failed}")
-    lines.append(f"  inner figures     {_inner(prediction)}")
-    lines.append("  seconds           " + ", ".join(f"{stage} {s:.2f}" for stage, s in prediction.seconds.items()))
-    return "\n".join(lines)
-
-
-def _interval(prediction: Prediction) -> str:
-    """The interval, or why there is none."""
-    found = prediction.interval
-    if found is None:
-        return f"interval          {prediction.no_interval or 'none'}"
-    ends = f"{found.low:+.2f} to {found.high:+.2f}"
-    return f"{f'{found.level:.0%} interval':<17} {ends} (calibrated on {found.source})"
-
-
-def _counted(prediction: Prediction, modality: str) -> str:
-    """What a modality adds, and its score alone where the network says one."""
-    added = f"{prediction.contributions.get(modality, 0.0):+.2f}"
-    if not prediction.unimodal:
-        return added
-    alone = prediction.unimodal.get(modality)
-    return added + ("             " if alone is None else f"  alone {alone:+.2f}")
-
-
-def _inner(prediction: Prediction) -> str:
-    """The network's gates and experts, which do not tell what counted."""
-    parts = ["gates " + ", ".join(f"{name} {gate:.2f}" for name, gate in prediction.gates.items())]
-    for number, weights in enumerate(prediction.experts, 1):
-        chosen = [f"{i}: {weight:.2f}" for i, weight in enumerate(weights) if weight > 0]
-        parts.append(f"layer {number} experts {', '.join(chosen)}")
-    return "; ".join(parts)
-
-
-def _state(prediction: Prediction, modality: str) -> str:
-    """What is known of a modality: the words that were read, what is said of it, or why there is nothing."""
-    if modality in prediction.missing:
-        return f"missing: {prediction.missing[modality]}"
-    explanation = prediction.explanation
-    words = {"text": _text_read(prediction), "audio": explanation.audio, "video": explanation.video}[modality]
-    if words:
-        return words
-    return "not explained" + (": the explainer failed, see below" if explanation.provenance.get("failed") else "")
-
-
-def _text_read(prediction: Prediction) -> str | None:
-    """The text that the network read; of a residual text the transcript, since its summary has a line of its own."""
-    transcript, summary = prediction.transcript, prediction.explanation.summary
-    if transcript and summary and prediction.text_read == transcript + RESIDUAL_SEPARATOR + summary:
-        return transcript
-    return prediction.text_read

@@ -9,6 +9,7 @@ import csv
 import hashlib
 import io
 import math
+import re
 import subprocess
 import sys
 import tarfile
@@ -72,6 +73,12 @@ def sentences_of_table(path: Path) -> list[RatedSentence]:
     if not rows or not set(COLUMNS) <= set(rows[0]):
         raise UserError(f"{path}: has no rows with {' and '.join(COLUMNS)}; {wanted}")
     return [_row(path, number, row) for number, row in enumerate(rows, 1)]
+
+
+def as_spoken(text: str) -> str:
+    """The sentence as speech is written down, without punctuation and apostrophes; as it is where no word remains."""
+    words = re.sub(r"[^\w\s]|_", " ", re.sub(r"['’]", "", text)).split()
+    return " ".join(words) or text
 
 
 def _row(path: Path, number: int, row: dict[str, str | None]) -> RatedSentence:

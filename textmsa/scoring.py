@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 SCORE_BATCH = 64  # clips
 ARRAYS = ("score_N", "gates_NM", "experts_NLE", "unimodal_NM")
+NEUTRAL_SHARE = 0.05  # of the range: scores this near to 0 are called neutral
 SORT_WINDOW = 1024  # clips that are in memory together, to be sorted by length
 
 
@@ -74,3 +75,10 @@ def network_length(example: Example) -> tuple[int, int]:
     steps = sum(len(stream[1]) for stream in (example.audio, example.video) if stream is not None)
     text = example.text
     return steps, len(text) if isinstance(text, str) else 0 if text is None else int(text[1].sum())
+
+
+def polarity(score: float, score_range: tuple[float, float]) -> str:
+    """ "negative", "neutral" (within 5 % of the range's half around 0) or "positive"."""
+    if abs(score) <= NEUTRAL_SHARE * score_range[1]:
+        return "neutral"
+    return "positive" if score > 0 else "negative"

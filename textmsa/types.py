@@ -6,7 +6,7 @@ Shape suffixes: T time steps, F features. A modality is "text", "audio" or "vide
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,8 @@ SPLITS = ("train", "valid", "test")
 MODALITIES = ("text", "audio", "video")
 ID_SEPARATOR = "$_$"  # between a video's id and its clip's, in the MMSA layout
 RESIDUAL_SEPARATOR = " | "  # between the transcript and what is appended to it, in the text that is encoded
+Shown = Literal["modalities", "words", "time", "all"]
+"""Of what counted in a score."""
 EXPLANATION_PARTS = ("audio", "video", "text", "summary", "reason")
 
 
@@ -237,8 +239,6 @@ class Prediction:
     """Modality -> the score of it alone; empty where the network was not trained with `unimodal_weight`."""
     spoken: Transcript | None = None
     """Where the transcript comes from, its words with their times, and the language."""
-    notice: str | None = None
-    """What is wrong with the words for this network: a language that its text encoder does not read."""
     contributions: dict[str, float] = field(default_factory=dict)
     """Modality -> what it adds to `base` (exact Shapley values); with the base they sum to the score."""
     base: float | None = None
@@ -253,6 +253,10 @@ class Prediction:
     """What each word did, in their order, where that was asked for."""
     over_time: list[ChangeOverTime] = field(default_factory=list)
     """What each moment did, where that was asked for."""
+    scored_by: tuple[str, ...] = MODALITIES
+    """Modalities that the model scores where they are there; the others are explained and not scored."""
+    notes: tuple[str, ...] = ()
+    """What is to be known of the score besides, in sentences."""
 
 
 @dataclass(frozen=True)

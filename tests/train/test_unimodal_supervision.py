@@ -15,7 +15,8 @@ from network_fixtures import small_recipe
 from benchmarks.generated_store import generate_store
 from textmsa.errors import UserError
 from textmsa.evaluate.command import evaluate
-from textmsa.predict import Predictor, as_text
+from textmsa.predict import Predictor
+from textmsa.prediction_text import as_text
 from textmsa.run import Run
 from textmsa.store.reading import Store
 from textmsa.store.writing import write_store

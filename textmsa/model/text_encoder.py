@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from textmsa.errors import UserError, first_line
 from textmsa.model.batch import States, Tokens
+from textmsa.model.everyday import BASE, EVERYDAY, EverydayModel
 from textmsa.model.packing import PACKABLE, PACKED, first_position, is_packable, pack, use_packed_attention
 
 if TYPE_CHECKING:
@@ -23,7 +24,11 @@ TEXTS_A_GROUP = 8  # large enough to keep the cores busy, small enough for littl
 
 
 def encoder_location(name: str) -> str:
-    """Where `AutoModel` finds the text encoder `name`: a packaged one's folder, else the name itself."""
+    """Where `AutoModel` finds the text encoder `name`: a packaged one's folder, else the name itself.
+
+    Of "everyday" it is the folder of what it is built on, with its tokenizer; `load_encoder` adds what was learnt.
+    """
+    name = BASE if name == EVERYDAY else name
     if name not in PACKAGED_ENCODERS:
         return name
     package, folder = PACKAGED_ENCODERS[name]
@@ -44,11 +49,15 @@ def load_encoder(name: str) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]"
     location = encoder_location(name)
     logging.disable_progress_bar()
     try:
-        return AutoModel.from_pretrained(location), AutoTokenizer.from_pretrained(location)
+        encoder, tokenizer = AutoModel.from_pretrained(location), AutoTokenizer.from_pretrained(location)
     except (OSError, ValueError) as error:
         raise UserError(
-            f"text encoder {name!r}: give 'minilm', a folder, or a hub id that can be reached ({first_line(error)})"
+            f"text encoder {name!r}: give 'minilm', 'everyday', a folder, or a hub id that can be reached "
+            f"({first_line(error)})"
         ) from error
+    if name == EVERYDAY:
+        EverydayModel.load().teach(encoder, Path(location))
+    return encoder, tokenizer
 
 
 def mean_states(encoder: nn.Module, tokenizer: "PreTrainedTokenizerBase", texts: list[str]) -> Tensor:

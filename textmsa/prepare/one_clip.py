@@ -1,12 +1,13 @@
 """One clip, observed and explained: what `textmsa prepare` does to each, and `textmsa predict` to one."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from textmsa.errors import UserError, reason_of
+from textmsa.errors import ExtractorError, UnreadableClip, UserError, reason_of
 from textmsa.features.observe import observe
 from textmsa.prepare.parts import BuiltParts
-from textmsa.types import Clip, ExplainerSpec, Explanation, Observation
+from textmsa.types import Clip, ExplainerSpec, Explanation, Observation, Transcript
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,22 @@ def observe_and_explain(
     except Exception as error:
         outcome = error
     return ObservedClip(observation, as_explanation(outcome, parts.spec))
+
+
+def observe_given(clip: Path | None, spoken: Transcript, parts: Callable[[], BuiltParts]) -> ObservedClip:
+    """As `observe_and_explain`, of a user's file, or of words alone, which are not explained: nothing is heard or seen.
+
+    `parts` gives the parts where they are needed. Raises UserError, one line, for a file that cannot be used.
+    """
+    if clip is None:
+        gone = dict.fromkeys(("audio", "video"), "no clip was given")
+        return ObservedClip(Observation(Path(), spoken.text, None, None, None, gone), Explanation())
+    try:
+        return observe_and_explain(clip, spoken.text, parts(), why_no_text=spoken.reason)
+    except UnreadableClip as error:
+        raise UserError(f"{clip}: cannot be read ({error}); give a video or audio file") from error
+    except ExtractorError as error:
+        raise UserError(f"{clip}: {error}") from error
 
 
 def as_explanation(outcome: Explanation | Exception, spec: ExplainerSpec) -> Explanation:

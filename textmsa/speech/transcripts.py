@@ -39,13 +39,29 @@ class Recogniser(Protocol):
         ...
 
 
-def transcript_of(clip: Path, *, given: str | None = None, recogniser: Recogniser | None = None) -> Transcript:
+def given_clip(clip: Path | str | None, text: str | None) -> Path | None:
+    """The file that a user gave, or None for words alone; UserError, one line, where neither can be used."""
+    if text is not None and not isinstance(text, str):
+        raise UserError(f"text {text!r}: give what is said as text")
+    if clip is None:
+        if not text or not text.strip():
+            raise UserError("neither a clip nor text: give one of them")
+        return None
+    clip = Path(clip)
+    if clip.is_dir():
+        raise UserError(f"{clip}: is a folder; give one video or audio file")
+    if not clip.is_file():
+        raise UserError(f"{clip}: no such file; give a video or audio file")
+    return clip
+
+
+def transcript_of(clip: Path | None, *, given: str | None = None, recogniser: Recogniser | None = None) -> Transcript:
     """What is said in a clip, and how that is known.
 
     Parameters
     ----------
     clip
-        A video or sound file.
+        A video or sound file; None: there are words alone.
     given
         What somebody says is said; it goes before all else.
     recogniser
@@ -55,6 +71,8 @@ def transcript_of(clip: Path, *, given: str | None = None, recogniser: Recognise
     """
     if given is not None:
         return Transcript(given, "given") if given.strip() else Transcript(None, "given", reason=NOT_TOLD)
+    if clip is None:
+        return Transcript(None, "none", reason=NOT_TOLD)
     if recogniser is not None:
         return recogniser.transcribe(clip)
     beside = subtitles_beside(clip)

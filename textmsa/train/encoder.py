@@ -17,6 +17,7 @@ import numpy as np
 
 from textmsa.demo_corpus.words import SHORTEST, load_sentences
 from textmsa.errors import UserError
+from textmsa.model.everyday import EVERYDAY, EverydayModel
 from textmsa.rated_sentences import MOST_RATING, VADER_SOURCES, RatedSentence, sentences_of_table, vader_sentences
 from textmsa.runtime.atomic import read_json, write_text
 from textmsa.runtime.claim import Claim
@@ -34,7 +35,7 @@ class EncoderRecipe:
     """All that decides what an encoder learns of some rated sentences."""
 
     text_encoder: str = "minilm"
-    """"minilm", or a folder or hub id for AutoModel."""
+    """"minilm", "everyday", or a folder or hub id for AutoModel; of a folder of this command's the head goes on too."""
     trainable: Literal["all", "lora"] = "all"
     """All weights, or low-rank updates beside every linear layer, merged at the end."""
     lora_rank: int = 16
@@ -55,6 +56,8 @@ class EncoderRecipe:
     """Share of the sentences that choose the epoch, and are not learnt from."""
     max_text_length: int = 64
     """Word pieces a sentence, the two that begin and end it included."""
+    spoken: float = 0.0
+    """Share of the sentences that are learnt as speech is written down: without punctuation and apostrophes."""
     seed: int = 0
     """Of the sentences held out, the order and dropout."""
 
@@ -68,6 +71,8 @@ class EncoderRecipe:
             raise UserError(f"--max-text-length {self.max_text_length}: give at least 3")
         if not 0 < self.held_out < 1:
             raise UserError(f"--held-out {self.held_out}: give a share between 0 and 1")
+        if not 0 <= self.spoken <= 1:
+            raise UserError(f"--spoken {self.spoken}: give a share from 0 to 1")
         if not 0 <= self.warmup_fraction < 1:
             raise UserError(f"--warmup-fraction {self.warmup_fraction}: give 0 or more, below 1")
 
@@ -167,7 +172,8 @@ def finetune_encoder(
     """
     recipe.check()
     corpus = corpus_of(sentences, recipe)
-    claim = Claim(Path(out), COMMAND, {"recipe": asdict(recipe), "sentences": corpus.facts()})
+    options = {name: value for name, value in asdict(recipe).items() if name != "spoken" or value}  # later than 0.1
+    claim = Claim(Path(out), COMMAND, {"recipe": options, "sentences": corpus.facts()})
     if (claim.folder / RECORD).is_file():
         claim.take()
         record = read_json(claim.folder / RECORD, remedy=REMEDY, unstamped=True)
@@ -189,6 +195,14 @@ def ratings_learnt(folder: Path) -> str:
         f"Before, its text encoder had learnt how people rate {facts['learnt']:,} sentences ({sources}, those held out "
         "included); none is one that the demo corpus can draw, or a part of one."
     )
+
+
+def record_of(text_encoder: str) -> dict[str, Any] | None:
+    """What the text encoder of that name had learnt before, as `finetune_encoder` records it; None of any other."""
+    if text_encoder == EVERYDAY:
+        return EverydayModel.load().record
+    path = Path(text_encoder) / RECORD
+    return read_json(path, remedy=REMEDY, unstamped=True) if path.is_file() else None
 
 
 def corpus_of(sentences: str, recipe: EncoderRecipe) -> RatingCorpus:
@@ -214,6 +228,12 @@ def without_demo(distinct: dict[str, RatedSentence]) -> list[RatedSentence]:
 def key(text: str) -> str:
     """What two sentences share that are the same but for case, punctuation and spaces."""
     return " ".join(re.findall(r"\w+", text.casefold()))
+
+
+def as_spoken(text: str) -> str:
+    """The sentence as speech is written down, without punctuation and apostrophes; as it is where no word remains."""
+    words = re.sub(r"[^\w\s]|_", " ", re.sub(r"['’]", "", text)).split()
+    return " ".join(words) or text
 
 
 def runs_of_words(text: str, lengths: range) -> Iterable[str]:

@@ -4,7 +4,7 @@ Shapes: B sentences, L word pieces, F the encoder's width.
 """
 
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,13 +12,16 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.utils.data import Dataset
 from transformers import EvalPrediction, Trainer, set_seed
 from transformers.trainer_callback import PrinterCallback
 
 from textmsa import metrics
 from textmsa.model.text_encoder import load_encoder
 from textmsa.rated_sentences import RatedSentence
+from textmsa.runtime.atomic import read_json
 from textmsa.train.checkpoints import CHECKPOINTS, last_checkpoint
+from textmsa.train.encoder import RECORD, REMEDY, as_spoken
 from textmsa.train.one_device import OneDeviceArguments
 from textmsa.train.text_encoder import add_lora, merge_lora
 from textmsa.train.trainer import ProgressLine
@@ -95,6 +98,8 @@ def learn_ratings(recipe: "EncoderRecipe", corpus: "RatingCorpus", out: Path, *,
     if recipe.trainable == "lora":
         add_lora(encoder, recipe.lora_rank)
     reader = RatingReader(encoder, encoder.config.hidden_size)
+    if (head := head_of(Path(recipe.text_encoder))) is not None:
+        reader.head.load_state_dict(head)
     batch = Sentences(tokenizer, recipe.max_text_length, corpus.most)
     trainer = _trainer_of(reader, batch, recipe, corpus, out, device=device)
     trainer.train(resume_from_checkpoint=last_checkpoint(out / CHECKPOINTS))
@@ -116,6 +121,31 @@ def learn_ratings(recipe: "EncoderRecipe", corpus: "RatingCorpus", out: Path, *,
         ],
         head={"weight": reader.head.weight[0].tolist(), "bias": reader.head.bias.item()},
     )
+
+
+def head_of(folder: Path) -> dict[str, Tensor] | None:
+    """The linear layer that reads ratings in [-1, 1] from the encoder of that folder; None of one without."""
+    if not (folder / RECORD).is_file():
+        return None
+    head = read_json(folder / RECORD, remedy=REMEDY, unstamped=True)["head"]
+    return {"weight": torch.tensor([head["weight"]]), "bias": torch.tensor([head["bias"]])}
+
+
+@dataclass(frozen=True)
+class Dressed(Dataset[RatedSentence]):
+    """Sentences of which that share, drawn anew each time, is as speech is written down."""
+
+    sentences: list[RatedSentence]
+    spoken: float
+
+    def __len__(self) -> int:
+        return len(self.sentences)
+
+    def __getitem__(self, index: int) -> RatedSentence:
+        sentence = self.sentences[index]
+        if self.spoken and torch.rand(()) < self.spoken:
+            return replace(sentence, text=as_spoken(sentence.text))
+        return sentence
 
 
 @dataclass(frozen=True)
@@ -181,7 +211,7 @@ def _trainer_of(
         recipe=recipe,
         model=reader,
         args=arguments,
-        train_dataset=corpus.learnt,
+        train_dataset=Dressed(corpus.learnt, recipe.spoken),
         eval_dataset=corpus.held_out,
         data_collator=batch,
         compute_metrics=valid_metrics,

@@ -1,7 +1,7 @@
 """What learns: a network, the collator that feeds it, and the clips of both splits as it reads them."""
 
+import json
 import logging
-import shutil
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -20,10 +20,11 @@ from textmsa.intervals import LEVEL, check_enough
 from textmsa.model import TextMsaConfig, TextMsaModel
 from textmsa.model.text_encoder import load_encoder
 from textmsa.run import MODEL
+from textmsa.runtime.atomic import write_text
 from textmsa.scoring import Scores, score_all
 from textmsa.store.reading import Store
 from textmsa.store.set_aside import set_aside
-from textmsa.train.encoder import RECORD
+from textmsa.train.encoder import RECORD, record_of
 from textmsa.train.text_encoder import freeze_encoder, merge_lora
 
 ENCODED = "encoded"
@@ -91,8 +92,8 @@ class Learner:
             merge_lora(self.model.text_encoder)
         self.model.save_pretrained(out / MODEL)
         self.collator.tokenizer.save_pretrained(out / MODEL)
-        if (record := Path(self.recipe.model.text_encoder) / RECORD).is_file():
-            shutil.copyfile(record, out / MODEL / RECORD)
+        if (record := record_of(self.recipe.model.text_encoder)) is not None:
+            write_text(out / MODEL / RECORD, json.dumps(record, indent=1) + "\n")
         self.store.preparation.save(out)
 
 
