@@ -39,7 +39,7 @@ class Face:
     def size(self) -> float:
         """Root of the area, in pixels."""
         left, top, right, bottom = self.box
-        return max(float((right - left) * (bottom - top)), 1.0) ** 0.5
+        return float(np.sqrt(max((right - left) * (bottom - top), 1.0)))
 
 
 @dataclass
@@ -67,7 +67,7 @@ def follow(
 ) -> list[Face | None]:
     """The same face (T,) in every frame, None where it is not seen.
 
-    The largest over time is kept; a smaller one only where its mouth goes with the sound and the largest one's does not.
+    The largest over time is kept; a smaller one only where its mouth goes with the sound better.
     Pictures of another face are never put in its place: where the kept one is gone, there is none.
 
     Parameters
@@ -103,7 +103,7 @@ def loudness_at(times_T: npt.NDArray[np.float64], waveform_N: FloatArray, rate: 
     first_T = np.clip(((times_T - start - 0.1) * rate).astype(int), 0, len(waveform_N))
     last_T = np.clip(((times_T - start + 0.1) * rate).astype(int), 0, len(waveform_N))
     mean_T = (square[last_T] - square[first_T]) / np.maximum(last_T - first_T, 1)
-    return (10 * np.log10(np.maximum(mean_T, 0.0) + 1e-6)).astype(np.float32)
+    return np.asarray(10 * np.log10(np.maximum(mean_T, 0.0) + 1e-6), dtype=np.float32)
 
 
 def _tracks(faces_T: Sequence[Sequence[Face]], times_T: npt.NDArray[np.float64]) -> list[_Track]:

@@ -54,7 +54,7 @@ def _packaged_model() -> Path | None:
 
 
 class MediapipeExpressionsVideo(MediapipeVideo):
-    """`MediapipeVideo`'s 59 columns and the shares (they sum to 1) of seven expressions of the face that is followed."""
+    """`MediapipeVideo`'s 59 columns, and the shares of seven expressions of the face that is followed; they sum to 1."""
 
     name = "mediapipe_expressions"
     version = "1"
@@ -89,6 +89,6 @@ def grey_crop(picture_HWC: npt.NDArray[np.uint8], box: tuple[float, float, float
     left, top, right, bottom = box
     half = max(right - left, bottom - top) * (0.5 + MARGIN)
     x, y = (left + right) / 2, (top + bottom) / 2
-    corners = tuple(round(edge) for edge in (x - half, y - half, x + half, y + half))
+    corners = (round(x - half), round(y - half), round(x + half), round(y + half))
     grey = Image.fromarray(picture_HWC).convert("L").crop(corners)
     return np.asarray(grey.resize((SIDE, SIDE), Image.Resampling.BILINEAR), dtype=np.uint8)

@@ -15,12 +15,16 @@ from textmsa.errors import UserError
 from textmsa.explain.measured import phrases
 from textmsa.explain.measured.face import FaceReading, read_face
 from textmsa.explain.measured.facts import ACTION_UNITS, measure
+from textmsa.explain.measured.wordings import WORDINGS
 from textmsa.types import Explanation, Observation
 
 QUANTILES = (0.05, 0.2, 0.4, 0.6, 0.8, 0.95)  # between the seven grades
 SPEAKER_CLIPS = 3  # of one speaker, others than the clip itself, before pitch is held against them
 USUAL_SEMITONES = 2.0  # a change of pitch that listeners notice in a voice they know
-NO_VOICE_VOICED, NO_VOICE_RATE = 0.2, 2.0  # less voiced and fewer syllables a second than any speech tried: music, noise
+NO_VOICE_VOICED, NO_VOICE_RATE = (
+    0.2,
+    2.0,
+)  # less voiced and fewer syllables a second than any speech tried: music, noise
 UNSEEN = 0.005  # blendshape score (0 to 1), or blinks a second, below which nothing is there to be graded
 
 
@@ -42,8 +46,8 @@ class MeasuredExplainer:
     needs_statistics: ClassVar[bool] = True
 
     def __init__(self, statistics: dict[str, Any] | None, times: bool = True, language: str = "en") -> None:
-        if language not in phrases.WORDINGS:
-            raise UserError(f"the measured explainer speaks {' and '.join(phrases.WORDINGS)}, not {language!r}")
+        if language not in WORDINGS:
+            raise UserError(f"the measured explainer speaks {' and '.join(WORDINGS)}, not {language!r}")
         if statistics is None:
             raise UserError(
                 "the measured explainer needs the statistics of a training split; give them to textmsa explain by "
@@ -55,7 +59,7 @@ class MeasuredExplainer:
                 f"{self.version!r}: prepare the store again"
             )
         self.statistics, self.times, self.language = statistics, times, language
-        self.wording = phrases.WORDINGS[language]
+        self.wording = WORDINGS[language]
         frozen = json.dumps(statistics, sort_keys=True).encode()
         self.statistics_hash = hashlib.sha256(frozen).hexdigest()[:16]
 
@@ -69,7 +73,8 @@ class MeasuredExplainer:
         """Statistics to freeze, for JSON: each fact's quantiles over these clips (the training split's).
 
         Where the clips lie in folders of their speakers (or videos), the pitches of each are kept too, to tell whether
-        one of them speaks higher than usual. Facts that a clip does not have are absent there and raise nothing; `measured` counts the clips of each fact.
+        one of them speaks higher than usual. Facts that a clip does not have are absent there and raise nothing;
+        `measured` counts the clips of each fact.
         """
         values: dict[str, list[float]] = {}
         pitches: dict[str, list[float]] = {}
@@ -85,8 +90,11 @@ class MeasuredExplainer:
         measured = {name: len(values[name]) for name in sorted(values)}
         speakers = {name: sorted(pitches[name]) for name in sorted(pitches)} if len(pitches) > 1 else {}
         return {
-            **{"version": cls.version, "clips": clips, "measured": measured},
-            **{"quantiles": quantiles, "speakers": speakers},
+            "version": cls.version,
+            "clips": clips,
+            "measured": measured,
+            "quantiles": quantiles,
+            "speakers": speakers,
         }
 
     def explain(self, observation: Observation) -> Explanation:
@@ -102,7 +110,9 @@ class MeasuredExplainer:
             audio=self._voice(observation, facts, grades, apart),
             video=self._face(reading, facts, grades, apart),
             text=phrases.words_sentence(facts, self.language) if "words" in facts else None,
-            summary=phrases.summary_phrase(self.wording, reading, grades, apart=apart, voiced=voiced),
+            summary=phrases.summary_phrase(
+                self.wording, reading, grades, apart=apart, voiced=voiced, places=self.times
+            ),
             provenance=self._provenance(facts, grades),
         )
 

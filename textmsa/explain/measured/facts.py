@@ -19,10 +19,10 @@ NEGATION = re.compile(
     r"|(?:ai|ca|do|does|did|is|was|were|are|has|have|had|would|could|should|wo) n['’]t)(?!\w)|[不没别未]",
     re.IGNORECASE,
 )
-ENGLISH = frozenset(
-    "the a an and or but of to in on at for with from by is are was were be been am it its this that these those i you "
-    "he she we they my your his her our their me him us them not no do does did have has had so if as what who how "
-    "there can could will would just all very really".split()
+ENGLISH_WORDS = re.compile(
+    r"\b(?:the|an?|and|or|but|of|to|in|on|at|for|with|from|by|is|are|was|were|be|been|am|it|its|this|that|these|those|i|you"
+    r"|he|she|we|they|my|your|his|her|our|their|me|him|us|them|not?|do|does|did|have|has|had|so|if|as|what|who|how|there"
+    r"|can|could|will|would|just|all|very|really)\b"
 )
 SHORT_WORDS = 4  # transcripts of fewer words are taken for English where they are written in its letters
 
@@ -47,7 +47,9 @@ def syllables(transcript: str) -> int:
     """
     letters = [letter for letter in transcript if letter.isalpha()]
     words = re.findall(r"[a-z']+", transcript.lower())
-    if not all(letter.isascii() for letter in letters) or (len(words) >= SHORT_WORDS and ENGLISH.isdisjoint(words)):
+    if not all(letter.isascii() for letter in letters) or (
+        len(words) >= SHORT_WORDS and not ENGLISH_WORDS.search(transcript.lower())
+    ):
         return 0
     return sum(max(1, len(re.findall(r"[aeiouy]+", re.sub(r"(?<=[a-z]{2})e\b", "", word)))) for word in words)
 

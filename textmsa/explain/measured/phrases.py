@@ -6,206 +6,19 @@ reads all of it: voice and face at most 50 word pieces of BERT's uncased vocabul
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from textmsa.explain.measured.face import HARDLY_SEEN, FaceReading, Showing
+from textmsa.explain.measured.wordings import Wording
 
 PIECES = 46  # words and marks of a sentence, each a piece or a little more
+SUMMARY_PIECES = 28
 PARTLY_SEEN = 0.9  # of the frames
 THROUGHOUT = 0.85  # of the time in which the face is seen
+EXPRESSIONS = ("happy", "sad", "angry", "surprise")
+ALWAYS = 9.0  # the weight of what is never left out
 SMILES = ("broad_smile", "smile", "slight_smile")
-
-
-@dataclass(frozen=True)
-class Wording:
-    """The words of a language; lists of seven go from very low to very high among the clips."""
-
-    pitch: Sequence[str]
-    melody: Sequence[str]
-    loudness: Sequence[str]
-    rate: Sequence[str]
-    pauses: Sequence[str]
-    more: Sequence[str]
-    strength: Sequence[str]
-    kinds: dict[str, str]
-    voice: str
-    no_pitch: str
-    pitched: str
-    paced: str
-    paused: str
-    usual: Sequence[str]
-    """Lower than, as, higher than the speaker's other clips."""
-    rises: str
-    no_voice: str
-    no_speech: str
-    hardly: str
-    briefly: str
-    no_smile: str
-    others: str
-    partly: str
-    gone: str
-    against: str
-    smile: str
-    corners: str
-    brows: str
-    change: str
-    head: str
-    throughout: str
-    until: str
-    since: str
-    between: str
-    about: str
-    now_and_then: str
-    for_a_part: str
-    thirds: Sequence[str]
-    tenths: str
-    together: Sequence[str]
-    """Together with, nearly with, apart from."""
-    voice_named: str
-    face_named: str
-    head_named: str
-    summary_voice: str
-    summary_size: str
-    placed: str
-    """What is seen, and its place."""
-    summary_unpitched: str
-    summary_peaks: Sequence[str]
-    comma: str
-    stop: str
-    semicolon: str
-
-
-ENGLISH = Wording(
-    pitch=("very low", "low", "slightly low", "average", "slightly high", "high", "very high"),
-    melody=("very flat", "flat", "slightly flat", "average", "slightly lively", "lively", "very lively"),
-    loudness=("very quiet", "quiet", "slightly quiet", "average", "slightly loud", "loud", "very loud"),
-    rate=("very slow", "slow", "slightly slow", "average", "slightly fast", "fast", "very fast"),
-    pauses=("hardly any", "very few", "few", "some", "rather many", "many", "very many"),
-    more=("far less", "much less", "less", "as usual", "more", "much more", "far more"),
-    strength=("barely", "weakly", "slightly", "moderately", "clearly", "strongly", "very strongly"),
-    kinds={
-        "smile": "a smile",
-        "slight_smile": "a slight smile",
-        "broad_smile": "a broad smile",
-        "frown": "mouth corners down",
-        "brows_up": "brows raised",
-        "brows_down": "brows lowered",
-        "eyes_shut": "eyes shut or down",
-        "happy": "looks happy",
-        "sad": "looks sad",
-        "angry": "looks angry",
-        "surprise": "looks surprised",
-    },
-    voice="Voice against clips here: ",
-    no_pitch="no clear pitch, {loudness} volume",
-    pitched="{pitch} pitch{usual}, {melody} melody, {loudness} volume",
-    paced=", {rate} pace",
-    paused=", {pauses} pauses",
-    usual=(" (low for the speaker)", " (usual for the speaker)", " (high for the speaker)"),
-    rises="It rises {strength}",
-    no_voice="The sound track holds no audible voice.",
-    no_speech="There is sound, but no clear voice; against clips here {loudness} volume.",
-    hardly="The face can hardly be seen.",
-    briefly="The face is seen too briefly to tell.",
-    no_smile="no smile",
-    others="others are in the picture",
-    partly="partly out of sight",
-    gone="out of sight",
-    against="Against clips here: ",
-    smile="smile {more}",
-    corners="mouth corners up {more}",
-    brows="brows up {more}",
-    change="face changes {strength}",
-    head="head moves {strength}",
-    throughout=" throughout",
-    until=" until {end} tenths",
-    since=" from {start} tenths on",
-    between=" from {start} to {end} tenths",
-    about=" at {start} tenths",
-    now_and_then=" now and then",
-    for_a_part=" for a part",
-    thirds=("early", "midway", "late"),
-    tenths=" {third}, at {tenth} tenths",
-    together=(", together with the {other}", ", nearly with the {other}", ", apart from the {other}"),
-    voice_named="voice",
-    face_named="face",
-    head_named="head",
-    summary_voice="{pitch}, {melody}, {loudness} voice",
-    summary_size="against clips here ",
-    placed="{what}{place}",
-    summary_unpitched="{loudness} voice",
-    summary_peaks=("peaks together", "peaks nearly together", "peaks apart"),
-    comma=", ",
-    stop=". ",
-    semicolon="; ",
-)
-
-CHINESE = Wording(
-    pitch=("很低", "低", "略低", "一般", "略高", "高", "很高"),
-    melody=("很平", "平", "略平", "一般", "略有起伏", "起伏大", "起伏很大"),
-    loudness=("很小", "小", "略小", "一般", "略大", "大", "很大"),
-    rate=("很慢", "慢", "略慢", "一般", "略快", "快", "很快"),
-    pauses=("几乎没有", "很少", "少", "一般", "略多", "多", "很多"),
-    more=("极少", "少得多", "较少", "相当", "较多", "多得多", "极多"),
-    strength=("几乎没有", "微弱", "轻微", "中等", "明显", "强", "很强"),
-    kinds={
-        "smile": "微笑",
-        "slight_smile": "浅笑",
-        "broad_smile": "露齿笑",
-        "frown": "嘴角向下",
-        "brows_up": "扬眉",
-        "brows_down": "皱眉",
-        "eyes_shut": "闭眼或垂目",
-        "happy": "神情高兴",
-        "sad": "神情悲伤",
-        "angry": "神情生气",
-        "surprise": "神情惊讶",
-    },
-    voice="与同组片段相比,声音:",
-    no_pitch="音高不明,音量{loudness}",
-    pitched="音高{pitch}{usual},语调{melody},音量{loudness}",
-    paced=",语速{rate}",
-    paused=",停顿{pauses}",
-    usual=("(低于本人平时)", "(如本人平时)", "(高于本人平时)"),
-    rises="加重{strength}",
-    no_voice="音轨里听不到人声。",
-    no_speech="有声音,但没有清楚的人声;音量与同组相比{loudness}。",
-    hardly="几乎看不到脸。",
-    briefly="脸出现太短,无法判断。",
-    no_smile="没有笑",
-    others="画面里还有别人",
-    partly="有时看不到脸",
-    gone="看不到脸",
-    against="与同组相比:",
-    smile="笑{more}",
-    corners="嘴角上扬{more}",
-    brows="眉抬{more}",
-    change="表情变化{strength}",
-    head="头动{strength}",
-    throughout="始终",
-    until="到{end}成为止",
-    since="自{start}成起",
-    between="自{start}到{end}成",
-    about="在{start}成处",
-    now_and_then="时而",
-    for_a_part="一度",
-    thirds=("前段", "中段", "后段"),
-    tenths="在{third}{tenth}成处",
-    together=(",与{other}同时", ",与{other}接近", ",与{other}错开"),
-    voice_named="声音",
-    face_named="脸",
-    head_named="头",
-    summary_voice="音高{pitch},语调{melody},音量{loudness}",
-    summary_size="与同组相比",
-    placed="{place}{what}",
-    summary_unpitched="音量{loudness}",
-    summary_peaks=("高峰同时", "高峰接近", "高峰错开"),
-    comma=",",
-    stop="。",
-    semicolon=";",
-)
-WORDINGS = {"en": ENGLISH, "zh": CHINESE}
 
 
 def voice_sentences(
@@ -243,7 +56,10 @@ def voice_sentences(
     sentences = [words.voice + said]
     if "emphasis" in grades:
         rise = words.rises.format(strength=words.strength[grades["emphasis"]])
-        sentences.append(_placed(words, rise, when(words, at)) + relation(words, apart, words.head_named if "nod" in grades else words.face_named))
+        sentences.append(
+            _placed(words, rise, when(words, at))
+            + relation(words, apart, words.head_named if "nod" in grades else words.face_named)
+        )
     return words.stop.join(sentences) + words.stop.strip()
 
 
@@ -287,33 +103,42 @@ def face_sentences(
     compared = [size(words, reading, grades)] if "smile" in grades else []
     if "brow_raise" in grades:
         compared.append(words.brows.format(more=words.more[grades["brow_raise"]]))
-    moves = []
+    moves: list[str] = []
     for fact, said, at in (("nod", words.head, moves_at), ("expression", words.change, changes_at)):
         if fact in grades and not moves:
             moves.append(_placed(words, said.format(strength=words.strength[grades[fact]]), when(words, at)) + other)
     change = ""
     if {"nod", "expression"} <= set(grades):
-        change = _placed(words, words.change.format(strength=words.strength[grades["expression"]]), when(words, changes_at))
+        change = _placed(
+            words, words.change.format(strength=words.strength[grades["expression"]]), when(words, changes_at)
+        )
     return _fitted(words, list(_shown(words, reading, places)), compared, change, moves)
 
 
-def _shown(words: Wording, reading: FaceReading, places: bool) -> Iterator[str]:
-    """What is seen, in its order; of more than four things those that last."""
+@dataclass(frozen=True)
+class _Said:
+    """What is said of a face, and how much it matters where not all of it fits."""
+
+    text: str
+    weight: float = ALWAYS
+
+
+def _shown(words: Wording, reading: FaceReading, places: bool) -> Iterator[_Said]:
+    """What is seen, in its order."""
     if reading.others:
-        yield words.others
+        yield _Said(words.others)
     if reading.seen < PARTLY_SEEN and not (places and reading.gone):
-        yield words.partly
+        yield _Said(words.partly)
     if not any(showing.kind in SMILES for showing in reading.showings):
-        yield words.no_smile
-    lasting = sorted(reading.showings, key=lambda showing: -showing.share)[:4]
-    told = [
-        (showing.start, _placed(words, words.kinds[showing.kind], _place(words, showing, places)))
-        for showing in reading.showings
-        if showing in lasting
-    ]
+        yield _Said(words.no_smile)
+    told = []
+    for showing in reading.showings:
+        weight = showing.share + (showing.kind in EXPRESSIONS) if showing.kind not in SMILES else ALWAYS
+        said = _placed(words, words.kinds[showing.kind], _place(words, showing, places))
+        told.append((showing.start, _Said(said, weight)))
     if reading.seen < PARTLY_SEEN and places and reading.gone:
-        told.append((reading.gone[0], _placed(words, words.gone, _gone(words, reading.gone))))
-    yield from (said for _, said in (sorted(told) if places else told))
+        told.append((reading.gone[0], _Said(_placed(words, words.gone, _gone(words, reading.gone)))))
+    yield from (said for _, said in sorted(told, key=lambda each: each[0] if places else 0.0))
 
 
 def _placed(words: Wording, what: str, place: str) -> str:
@@ -344,25 +169,22 @@ def _place(words: Wording, showing: Showing, places: bool) -> str:
     return words.between.format(start=start, end=end)
 
 
-def _fitted(words: Wording, shown: list[str], compared: list[str], change: str, moves: list[str]) -> str:
-    """All of it, or what fits in `PIECES`: the face's change goes first, then what is seen for the shortest."""
+def _fitted(words: Wording, shown: list[_Said], compared: list[str], change: str, moves: list[str]) -> str:
+    """All of it, or what fits in `PIECES`: comparisons go first, then what is seen for the shortest."""
 
-    def said(shown: list[str], rest: list[str]) -> str:
-        first = words.comma.join(shown)
+    def said(rest: list[str]) -> str:
+        first = words.comma.join(each.text for each in shown)
         sentences = [first[:1].upper() + first[1:]] * bool(first)
         sentences += [words.against + words.comma.join(rest)] * bool(rest)
         return words.stop.join(sentences) + words.stop.strip()
 
-    rest = [*compared, *([change] if change else []), *moves]
-    if pieces(said(shown, rest)) > PIECES and change:
-        rest = [*compared, *moves]
-    kept = list(shown)
-    while len(kept) > 1 and pieces(said(kept, rest)) > PIECES:
-        if len(rest) > len(moves) + 1:
-            rest = [compared[0], *moves]
-        else:
-            kept.pop()
-    return said(kept, rest)
+    rests = [[*compared, *([change] if change else []), *moves], [*compared, *moves], [*compared[:1], *moves]]
+    for rest in rests:
+        if pieces(said(rest)) <= PIECES:
+            return said(rest)
+    while any(each.weight < ALWAYS for each in shown) and pieces(said(rest)) > PIECES:
+        shown.remove(min(shown, key=lambda each: each.weight))
+    return said(rest) if pieces(said(rest)) <= PIECES else said(compared[:1])
 
 
 def pieces(text: str) -> int:
@@ -377,7 +199,13 @@ def size(words: Wording, reading: FaceReading, grades: dict[str, int]) -> str:
 
 
 def summary_phrase(
-    words: Wording, reading: FaceReading | None, grades: dict[str, int], *, apart: float | None, voiced: bool = True
+    words: Wording,
+    reading: FaceReading | None,
+    grades: dict[str, int],
+    *,
+    apart: float | None,
+    voiced: bool = True,
+    places: bool = True,
 ) -> str | None:
     """Voice, face, and whether their peaks fall together (`apart`: their distance as a share of the clip)."""
     parts = []
@@ -388,15 +216,26 @@ def summary_phrase(
             parts.append(words.summary_voice.format(**said))
         else:
             parts.append(words.summary_unpitched.format(**said))
+    peaks = [words.summary_peaks[coincidence(apart)]] if apart is not None else []
     if reading is not None and reading.enough and "smile" in grades:
-        kinds = [showing.kind for showing in sorted(reading.showings, key=lambda each: -each.share)]
-        smile = next((words.kinds[kind] for kind in kinds if kind in SMILES), words.no_smile)
         brows = [words.brows.format(more=words.more[grades["brow_raise"]])] if "brow_raise" in grades else []
-        compared = words.comma.join([size(words, reading, grades), *brows])
-        parts.append(words.semicolon.join([smile, words.summary_size + compared]))
-    if apart is not None:
-        parts.append(words.summary_peaks[coincidence(apart)])
-    return words.semicolon.join(parts) or None
+        compared = words.summary_size + words.comma.join([size(words, reading, grades), *brows])
+        smiles = [_part(words, showing, places) for showing in reading.showings if showing.kind in SMILES]
+        looks = [_part(words, showing, places) for showing in reading.showings if showing.kind in EXPRESSIONS]
+        smile = smiles[0] if smiles else words.no_smile
+        full = words.semicolon.join([*parts, words.comma.join([*looks, smile]), compared, *peaks])
+        parts += [words.comma.join([*looks, smile]) if pieces(full) <= SUMMARY_PIECES else smile, compared]
+    return words.semicolon.join([*parts, *peaks]) or None
+
+
+def _part(words: Wording, showing: Showing, places: bool) -> str:
+    """What is seen, and whether it is so at first, later, or in part; of what is there throughout nothing more."""
+    place = words.parts[2]
+    if showing.share >= THROUGHOUT:
+        place = ""
+    elif places and showing.times == 1 and showing.from_first != showing.to_last:
+        place = words.parts[0 if showing.from_first else 1]
+    return _placed(words, words.kinds[showing.kind], place)
 
 
 def coincidence(apart: float) -> int:

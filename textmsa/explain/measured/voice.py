@@ -49,7 +49,7 @@ def voice(audio: FeatureSequence, duration: float, spoken: int) -> dict[str, flo
     facts["voiced"] = voiced_T[speech_T].mean()
     heard_syllables = nuclei(decibel_T, speech_T, step)
     facts["heard_rate"] = heard_syllables / max(facts["speech_seconds"], step)
-    if spoken or heard_syllables and voiced_T.sum() >= 3:
+    if spoken or (heard_syllables and voiced_T.sum() >= 3):
         facts["rate"] = (spoken or heard_syllables) / max(facts["speech_seconds"], step)
     if voiced_T.sum() >= 3:
         facts["pitch"] = np.median(semitones_T[voiced_T])

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 
 from textmsa.explain.measured.facts import SEMITONES
-from textmsa.explain.measured.phrases import ENGLISH
+from textmsa.explain.measured.wordings import ENGLISH
 
 PHRASES: tuple[tuple[str, Sequence[str], Callable[[float], str]], ...] = (
     ("pitch", ENGLISH.pitch, lambda v: f"pitch {np.exp(v / SEMITONES):.0f} Hz"),
