@@ -54,7 +54,7 @@ def _packaged_model() -> Path | None:
 
 
 class MediapipeExpressionsVideo(MediapipeVideo):
-    """`MediapipeVideo`'s 59 columns, and the shares of seven expressions of the face that is followed; they sum to 1."""
+    """`MediapipeVideo`'s 59 columns, and the shares of seven expressions of that face, which sum to 1."""
 
     name = "mediapipe_expressions"
     version = "1"

@@ -20,9 +20,8 @@ NEGATION = re.compile(
     re.IGNORECASE,
 )
 ENGLISH_WORDS = re.compile(
-    r"\b(?:the|an?|and|or|but|of|to|in|on|at|for|with|from|by|is|are|was|were|be|been|am|it|its|this|that|these|those|i|you"
-    r"|he|she|we|they|my|your|his|her|our|their|me|him|us|them|not?|do|does|did|have|has|had|so|if|as|what|who|how|there"
-    r"|can|could|will|would|just|all|very|really)\b"
+    r"\b(?:the|and|but|of|to|for|with|from|by|is|are|were|been|it|its|this|that|these|i|you|he|she|we|they|my|your|his"
+    r"|their|them|not|does|did|doesn|didn|have|had|what|who|how|there|could|would|just|very|really)\b"
 )
 SHORT_WORDS = 4  # transcripts of fewer words are taken for English where they are written in its letters
 

@@ -55,7 +55,7 @@ class Wording:
     summary_voice: str
     summary_size: str
     parts: Sequence[str]
-    """At first, later, in part."""
+    """Early, later, partly."""
     placed: str
     """What is seen, and its place."""
     summary_unpitched: str
@@ -122,7 +122,7 @@ ENGLISH = Wording(
     head_named="head",
     summary_voice="{pitch}, {melody}, {loudness} voice",
     summary_size="against clips here ",
-    parts=(" at first", " later", " in part"),
+    parts=(" early", " later", " partly"),
     placed="{what}{place}",
     summary_unpitched="{loudness} voice",
     summary_peaks=("peaks together", "peaks nearly together", "peaks apart"),
