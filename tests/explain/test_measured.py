@@ -11,8 +11,8 @@ import pytest
 from textmsa.errors import UserError
 from textmsa.explain.measured import phrases
 from textmsa.explain.measured.explainer import MeasuredExplainer
-from textmsa.explain.measured.facts import ACTION_UNITS, measure, syllables
 from textmsa.explain.measured.face import FaceReading, Showing
+from textmsa.explain.measured.facts import ACTION_UNITS, measure, syllables
 from textmsa.explain.measured.wordings import CHINESE, ENGLISH, Wording
 from textmsa.features.audio_librosa import NAMES as AUDIO_NAMES
 from textmsa.features.video_mediapipe import NAMES as VIDEO_NAMES
@@ -258,7 +258,9 @@ def test_seven_words_for_seven_grades(words: Wording) -> None:
 
 
 def test_chinese_says_the_same(statistics: dict) -> None:
-    explained = MeasuredExplainer(statistics, language="zh").explain(observation(voice(), face(smile=1.0), "我不喜欢！"))
+    explained = MeasuredExplainer(statistics, language="zh").explain(
+        observation(voice(), face(smile=1.0), "我不喜欢！")
+    )
     assert "微笑" in (explained.video or "") and "与声音错开" in (explained.video or "")
     assert (explained.audio or "").startswith("与同组片段相比,声音:音高")
     assert explained.text == "4字,感叹号1个,问号0个,否定词1个。"
