@@ -1,4 +1,4 @@
-"""What is said of real clips is what is to be seen on them: MANIFEST.md of ../shared/clips, looked at frame by frame."""
+"""What is said of real clips is what is to be seen on them: MANIFEST.md of ../shared/clips, looked at by frames."""
 
 from collections.abc import Callable
 from functools import cache
