@@ -80,9 +80,9 @@ def test_the_largest_face_counts(extractor: MediapipeVideo) -> None:
     from PIL import Image
 
     face = portrait()
-    small = np.asarray(Image.fromarray(face).resize((160, 160)))
+    small = np.asarray(Image.fromarray(face).resize((240, 240)))
     both = np.zeros((320, 640, 3), dtype=np.uint8)
-    both[:, :320], both[80:240, 400:560] = face, small
+    both[:, :320], both[40:280, 380:620] = face, small
     for picture, side in ((both, -1.0), (np.ascontiguousarray(both[:, ::-1]), 1.0)):
         pair = extractor.extract(media_of(picture, picture))
         assert np.sign(pair.column("translation_x")).tolist() == [side, side]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from textmsa.explain.measured.face import HARDLY_SEEN, FaceReading, Showing
 from textmsa.explain.measured.wordings import Wording
 
-PIECES = 46  # words and marks of a sentence, each a piece or a little more
+PIECES = 48  # and the two marks around a text
 SUMMARY_PIECES = 28
 PARTLY_SEEN = 0.9  # of the frames
 THROUGHOUT = 0.85  # of the time in which the face is seen
@@ -189,7 +189,7 @@ def _fitted(words: Wording, shown: list[_Said], compared: list[str], change: str
 
 def pieces(text: str) -> int:
     """Words, marks and Chinese characters: about the word pieces of a text."""
-    return len(re.findall(r"[\u4e00-\u9fff]|[a-zA-Z0-9]+|[^\w\s]", text))
+    return len(re.findall(r"[\u4e00-\u9fff]|tenth(?=s)|[a-zA-Z0-9]+|[^\w\s]", text))
 
 
 def size(words: Wording, reading: FaceReading, grades: dict[str, int]) -> str:
