@@ -16,6 +16,7 @@ AUDIO_EXTRACTORS = {
 }
 VIDEO_EXTRACTORS = {
     "mediapipe": "textmsa.features.video_mediapipe:MediapipeVideo",
+    "mediapipe_expressions": "textmsa.features.video_expressions:MediapipeExpressionsVideo",
     "openface": "textmsa.features.video_openface:OpenfaceVideo",
 }
 EXPLAINERS = {

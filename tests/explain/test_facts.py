@@ -43,7 +43,10 @@ def sequences(draw: st.DrawFn, names: tuple[str, ...], low: float, high: float) 
 
 
 def observations() -> st.SearchStrategy[Observation]:
-    faces, voices = sequences(FACE_NAMES, -1.0, 1.0), sequences(VOICE_NAMES, -700.0, 300.0)
+    faces, voices = (
+        sequences((*FACE_NAMES, "face_present", "expression_happy", "expression_sad"), -1.0, 1.0),
+        sequences(VOICE_NAMES, -700.0, 300.0),
+    )
     return st.builds(
         Observation,
         path=st.just(Path("a.mp4")),

@@ -11,7 +11,9 @@ import pytest
 from textmsa.errors import UserError
 from textmsa.explain.measured import phrases
 from textmsa.explain.measured.explainer import MeasuredExplainer
+from textmsa.explain.measured.face import FaceReading, Showing
 from textmsa.explain.measured.facts import ACTION_UNITS, measure, syllables
+from textmsa.explain.measured.wordings import CHINESE, ENGLISH, Wording
 from textmsa.features.audio_librosa import NAMES as AUDIO_NAMES
 from textmsa.features.video_mediapipe import NAMES as VIDEO_NAMES
 from textmsa.types import FeatureSequence, Observation
@@ -87,6 +89,11 @@ def test_words_are_counted(transcript: str, words: int, negations: int, question
     assert abs(facts["words"] - words) <= 1
 
 
+@pytest.mark.parametrize("transcript", ["这个电影很好看", "El niño come", "ein film ganz ohne Sinn"])
+def test_no_english_syllables_in_other_languages(transcript: str) -> None:
+    assert syllables(transcript) == 0
+
+
 def test_syllables() -> None:
     assert [syllables(word) for word in ("cat", "movie", "beautiful", "make", "the", "")] == [1, 2, 3, 1, 1, 0]
 
@@ -106,9 +113,10 @@ def test_larger_reads_larger(statistics: dict) -> None:
     assert "very high" in high.audio
     assert "very loud" in high.audio
     assert low.video is not None
-    assert "no smile" in low.video
+    assert low.video.startswith("No smile. Against clips here: mouth corners up far less")
     assert high.video is not None
-    assert "a very strong smile" in high.video
+    assert high.video.startswith("A smile")
+    assert "Against clips here: smile far more" in high.video
 
 
 def test_times_say_when_and_whether_together(statistics: dict) -> None:
@@ -119,7 +127,7 @@ def test_times_say_when_and_whether_together(statistics: dict) -> None:
     assert "peaks apart" in (timed.explain(apart).summary or "")
     assert "early, at 3 tenths" in (timed.explain(apart).audio or "")
     assert "late, at 8 tenths" in (timed.explain(apart).video or "")
-    assert (timed.explain(together).audio or "").endswith(", together with the face.")
+    assert (timed.explain(together).audio or "").endswith(", together with the head.")
     assert (timed.explain(apart).video or "").endswith(", apart from the voice.")
     assert "peaks" not in (timeless.explain(together).summary or "")
     for text in (timeless.explain(apart).audio, timeless.explain(apart).video):
@@ -192,13 +200,93 @@ def test_every_wording_fits_the_text_encoder() -> None:
         return len(tokenizer.encode(text or "").ids)
 
     voice_facts = ("pitch", "pitch_range", "loudness", "rate", "pauses", "emphasis")
-    for base, other in itertools.product(range(7), range(7)):
-        for frames in range(4):  # grades of the emphasis pick the frames
-            grades = dict.fromkeys((*voice_facts, *ACTION_UNITS, "expression", "nod"), base)
-            grades |= {"rate": other, "emphasis": (base + frames) % 7, "squint": 6, "expression": other}
-            for at in (0.0, 0.5, 0.99):
-                assert pieces(phrases.voice_sentences(grades, at=at, apart=0.15)) <= 50
-                for partly in (False, True):
-                    sentences = phrases.face_sentences(grades, at=at, partly=partly, apart=0.15)
-                    assert pieces(sentences) <= 50
-            assert pieces(phrases.summary_phrase(grades, apart=0.15)) - 2 <= 30
+    kinds = ("slight_smile", "brows_up", "eyes_shut", "sad", "surprise")
+    readings = [FaceReading(1.0, True), FaceReading(0.5, True, (), True, (0.2, 0.5)), FaceReading(0.1, False)]
+    readings.append(FaceReading(0.8, True, tuple(Showing(k, 0.2, 0.6, False, False, share=0.4) for k in kinds), True))
+    for base, other, reading in itertools.product(range(7), range(7), readings):
+        grades = dict.fromkeys((*voice_facts, *ACTION_UNITS, "expression", "nod"), base)
+        grades |= {"rate": other, "emphasis": other, "expression": other, "brow_raise": other}
+        for at in (0.0, 0.5, 0.99):
+            spoken = phrases.voice_sentences(ENGLISH, grades, at=at, apart=0.15, usual=1)
+            assert pieces(spoken) <= 50, spoken
+            shown = phrases.face_sentences(ENGLISH, reading, grades, changes_at=at, moves_at=at, apart=0.15)
+            assert pieces(shown) <= 50, shown
+        summary = phrases.summary_phrase(ENGLISH, reading, grades, apart=0.15)
+        assert pieces(summary) - 2 <= 30, summary
+
+
+def test_the_face_is_told_in_its_order() -> None:
+    early = Showing("sad", 0.0, 0.28, True, False, share=0.28)
+    late = Showing("broad_smile", 0.52, 1.0, False, True, share=0.48)
+    reading = FaceReading(1.0, True, (early, late))
+    said = [
+        phrases.face_sentences(words, reading, {}, changes_at=None, moves_at=None, places=places)
+        for words, places in ((ENGLISH, True), (ENGLISH, False), (CHINESE, True))
+    ]
+    assert said == [
+        "Looks sad until 3 tenths, a broad smile from 5 tenths on.",
+        "Looks sad for a part, a broad smile for a part.",
+        "至3成显得悲伤,自5成起露齿笑。",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("showing", "said"),
+    [
+        (Showing("smile", 0.0, 1.0, True, True, share=0.95), "A smile throughout."),
+        (Showing("smile", 0.3, 0.6, False, False, share=0.3), "A smile from 3 to 6 tenths."),
+        (Showing("smile", 0.41, 0.44, False, False, share=0.1), "A smile at 4 tenths."),
+        (Showing("smile", 0.1, 0.9, False, False, times=3, share=0.4), "A smile now and then."),
+    ],
+)
+def test_places(showing: Showing, said: str) -> None:
+    reading = FaceReading(1.0, True, (showing,))
+    assert phrases.face_sentences(ENGLISH, reading, {}, changes_at=None, moves_at=None) == said
+
+
+def test_too_little_of_a_face_is_no_claim(statistics: dict) -> None:
+    for language, hardly in (("en", "The face can hardly be seen."), ("zh", "几乎看不到脸。")):
+        explained = MeasuredExplainer(statistics, language=language).explain(observation(voice(), face(seen=0.15)))
+        assert explained.video == hardly
+        assert "smile" not in (explained.summary or "") and "笑" not in (explained.summary or "")
+
+
+@pytest.mark.parametrize("words", [ENGLISH, CHINESE])
+def test_seven_words_for_seven_grades(words: Wording) -> None:
+    for name in ("pitch", "melody", "loudness", "rate", "pauses", "more", "strength"):
+        assert len(set(getattr(words, name))) == 7
+
+
+def test_chinese_says_the_same(statistics: dict) -> None:
+    explained = MeasuredExplainer(statistics, language="zh").explain(
+        observation(voice(), face(smile=1.0), "我不喜欢！")
+    )
+    assert "微笑" in (explained.video or "") and "与声音错开" in (explained.video or "")
+    assert (explained.audio or "").startswith("与同组片段相比,声音:音高")
+    assert explained.text == "4字,感叹号1个,问号0个,否定词1个。"
+    assert explained.provenance["language"] == "zh"
+    with pytest.raises(UserError, match="speaks en and zh, not 'fr'"):
+        MeasuredExplainer(statistics, language="fr")
+
+
+def test_pitch_is_held_against_the_speakers_own_clips() -> None:
+    def of(speaker: str, name: str, pitch: float) -> Observation:
+        return dataclasses.replace(observation(voice(pitch=pitch), None), path=Path(speaker) / name)
+
+    low = [of("low", f"{i}.mp4", 100 + i) for i in range(4)]
+    high = [of("high", f"{i}.mp4", 250 + i) for i in range(3)]
+    explainer = MeasuredExplainer(MeasuredExplainer.fit([*low, *high]))
+    said = [explainer.explain(of("low", "new.mp4", pitch)).audio or "" for pitch in (80, 101, 130)]
+    for text, usual in zip(said, ("low", "usual", "high"), strict=True):
+        assert f"({usual} for the speaker)" in text
+    assert "for the speaker" not in (explainer.explain(high[0]).audio or ""), "two others are too few"
+    assert "(usual for the speaker)" in (explainer.explain(low[0]).audio or ""), "its own three others are enough"
+
+
+def test_music_is_no_voice(statistics: dict) -> None:
+    sound = voice()
+    sound.values_TF[::1, 0] = np.nan
+    sound.values_TF[40:46, 0] = np.log(88)
+    explained = MeasuredExplainer(statistics).explain(observation(sound, None, None))
+    assert (explained.audio or "").startswith("There is sound, but no clear voice")
+    assert explained.summary is None

@@ -80,11 +80,13 @@ def test_the_largest_face_counts(extractor: MediapipeVideo) -> None:
     from PIL import Image
 
     face = portrait()
-    small = np.asarray(Image.fromarray(face).resize((160, 160)))
+    small = np.asarray(Image.fromarray(face).resize((240, 240)))
     both = np.zeros((320, 640, 3), dtype=np.uint8)
-    both[:, :320], both[80:240, 400:560] = face, small
-    pair = extractor.extract(media_of(both, np.ascontiguousarray(both[:, ::-1])))
-    assert np.sign(pair.column("translation_x")).tolist() == [-1.0, 1.0]
+    both[:, :320], both[40:280, 380:620] = face, small
+    for picture, side in ((both, -1.0), (np.ascontiguousarray(both[:, ::-1]), 1.0)):
+        pair = extractor.extract(media_of(picture, picture))
+        assert np.sign(pair.column("translation_x")).tolist() == [side, side]
+        assert pair.column("face_present").tolist() == [2.0, 2.0]
 
 
 def test_nothing_passes_from_clip_to_clip(extractor: MediapipeVideo) -> None:

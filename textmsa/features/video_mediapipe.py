@@ -15,13 +15,14 @@ import numpy as np
 import numpy.typing as npt
 
 from textmsa.errors import MissingModality, UserError, first_line
+from textmsa.features.face_tracks import Face, follow, loudness_at
 from textmsa.media import Media
 from textmsa.runtime.atomic import file_sha256
 from textmsa.types import FeatureSequence, FloatArray
 
 LANDMARKER_SHA256 = "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff"
 LANDMARKER_VARIABLE = "TEXTMSA_LANDMARKER"
-FACES = 3  # looked for in a frame; the largest is taken
+FACES = 3  # looked for in a frame; one is followed
 
 BLENDSHAPES = (
     "_neutral",
@@ -108,14 +109,15 @@ def _packaged_landmarker() -> Path | None:
 
 
 class MediapipeVideo:
-    """52 blendshapes, head rotation (rad) and translation (cm), and whether a face is seen, per frame.
+    """52 blendshapes, head rotation (rad) and translation (cm), and how many faces are seen, per frame.
 
     Every frame is read as a single picture (IMAGE mode), so that nothing is carried from frame to frame or clip to
-    clip. A frame without a face has NaN in everything but `face_present` = 0.
+    clip. Of several faces one is followed over time (`textmsa.features.face_tracks`). A frame without that face has NaN
+    in everything but `face_present` = 0; else `face_present` is 1, or 2 or 3 where others are in the picture.
     """
 
     name = "mediapipe"
-    version = "1"
+    version = "2"
     names: tuple[str, ...] = NAMES
 
     def __init__(self, landmarker: Path | None = None) -> None:
@@ -126,27 +128,39 @@ class MediapipeVideo:
         """Features at the times of the frames. Raises MissingModality where no frame shows a face."""
         if media.frames is None:
             raise MissingModality(media.missing.get("video", "no video"))
-        values_TF = np.stack([self._frame(picture_HWC) for picture_HWC in media.frames])
-        if not values_TF[:, -1].any():
-            raise MissingModality(f"no face in any of {len(values_TF)} frames")
-        return FeatureSequence(values_TF, media.frame_times_T, NAMES)
+        faces_T = [self._faces(picture_HWC) for picture_HWC in media.frames]
+        if not any(faces_T):
+            raise MissingModality(f"no face in any of {len(faces_T)} frames")
+        loudness_T = None
+        if media.waveform_N is not None and any(len(faces) > 1 for faces in faces_T):
+            loudness_T = loudness_at(media.frame_times_T, media.waveform_N, media.sample_rate, media.audio_start)
+        values_TF = np.full((len(faces_T), len(self.names)), np.nan, dtype=np.float32)
+        for frame, face in enumerate(follow(faces_T, media.frame_times_T, loudness_T)):
+            values_TF[frame, len(NAMES) - 1] = 0.0 if face is None else len(faces_T[frame])
+            if face is not None:
+                values_TF[frame, : len(NAMES) - 1] = face.values_F
+                values_TF[frame, len(NAMES) :] = self.more(media.frames[frame], face)
+        return FeatureSequence(values_TF, media.frame_times_T, self.names)
 
-    def _frame(self, picture_HWC: npt.NDArray[np.uint8]) -> FloatArray:
-        """The features (F,) of one picture."""
+    def more(self, picture_HWC: npt.NDArray[np.uint8], face: Face) -> FloatArray:
+        """Further columns of the face that is followed; none here."""
+        return np.zeros(0, dtype=np.float32)
+
+    def _faces(self, picture_HWC: npt.NDArray[np.uint8]) -> list[Face]:
+        """The faces of one picture."""
         if self._landmarker is None:
             with _quiet():  # the libraries talk while they are set up, up to the first picture
                 self._landmarker = _create(self.path)
                 found = self._detect(picture_HWC)
         else:
             found = self._detect(picture_HWC)
-        values_F = np.full(len(NAMES), np.nan, dtype=np.float32)
-        values_F[-1] = float(bool(found.face_landmarks))
-        if found.face_landmarks:
-            face = int(np.argmax([_area(landmarks) for landmarks in found.face_landmarks]))
-            scores = {shape.category_name: shape.score for shape in found.face_blendshapes[face]}
-            values_F[: len(BLENDSHAPES)] = [scores[name] for name in BLENDSHAPES]
-            values_F[len(BLENDSHAPES) : -1] = _pose(found.facial_transformation_matrixes[face])
-        return values_F
+        height, width = picture_HWC.shape[:2]
+        return [
+            _face(*each, width, height)
+            for each in zip(
+                found.face_landmarks, found.face_blendshapes, found.facial_transformation_matrixes, strict=True
+            )
+        ]
 
     def _detect(self, picture_HWC: npt.NDArray[np.uint8]) -> Any:
         import mediapipe as mp
@@ -184,9 +198,11 @@ def _advice(error: Exception) -> str:
     )
 
 
-def _area(landmarks: list[Any]) -> float:
-    x, y = [point.x for point in landmarks], [point.y for point in landmarks]
-    return float((max(x) - min(x)) * (max(y) - min(y)))
+def _face(landmarks: list[Any], shapes: list[Any], matrix_44: npt.NDArray[np.float64], width: int, height: int) -> Face:
+    x, y = [point.x * width for point in landmarks], [point.y * height for point in landmarks]
+    scores = {shape.category_name: shape.score for shape in shapes}
+    values_F = np.array([*(scores[name] for name in BLENDSHAPES), *_pose(matrix_44)], dtype=np.float32)
+    return Face((min(x), min(y), max(x), max(y)), values_F, float(scores["jawOpen"]))
 
 
 def _pose(matrix_44: npt.NDArray[np.float64]) -> list[float]:

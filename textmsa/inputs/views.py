@@ -51,7 +51,9 @@ class SamplesView:
             spec = preparation.explainer
             if spec.explainer != "measured":
                 raise UserError(f"inputs.explanations timeless: needs measured explanations, not {spec.explainer!r}")
-            self.explainer = build_explainer(replace(preparation, explainer=replace(spec, options={"times": False})))
+            self.explainer = build_explainer(
+                replace(preparation, explainer=replace(spec, options={**spec.options, "times": False}))
+            )
 
     def __len__(self) -> int:
         return len(self.samples)

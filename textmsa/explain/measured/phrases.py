@@ -1,140 +1,270 @@
-"""Words for measured sizes: seven grades each, so that a text encoder can read a size off the wording.
+"""Words for what was measured. Sizes are seven grades among the training split's clips, and the sentence says so.
 
-Every sentence is bounded: voice and face at most 50 word pieces of BERT's uncased vocabulary each, the summary 30
+What is said without "against clips here" holds of the clip alone. Every sentence is bounded, so that a text encoder
+reads all of it: voice and face at most 50 word pieces of BERT's uncased vocabulary each, the summary 30
 (tests/explain/test_measured.py tries the longest of all).
 """
 
-from zlib import crc32
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
 
-AVERAGE = 3  # of grades 0 to 6
-PITCH = ("very low", "low", "slightly low", "average", "slightly high", "high", "very high")
-MELODY = ("very flat", "flat", "slightly flat", "average", "slightly lively", "lively", "very lively")
-LOUDNESS = ("very quiet", "quiet", "slightly quiet", "average", "slightly loud", "loud", "very loud")
-RATE = ("very slow", "slow", "slightly slow", "average", "slightly fast", "fast", "very fast")
-PAUSES = ("hardly any", "very few", "few", "some", "rather many", "many", "very many")
-SIZE = ("no", "hardly any", "a slight", "a moderate", "a clear", "a strong", "a very strong")
-STRENGTH = ("barely", "weakly", "slightly", "moderately", "clearly", "strongly", "very strongly")
-UNIT_NAMES = {
-    "smile": "smile",
-    "mouth_down": "frown",
-    "brow_raise": "brow raise",
-    "brow_lower": "brow lowering",
-}
-EXTRA_UNITS = {"squint": "squinting eyes", "jaw": "open mouth", "blink": "much blinking"}
-NO_VOICE = "The sound track holds no audible voice."
-VOICE_FRAMES = (
-    "{pitch} pitch, {melody} melody, {loudness} volume",
-    "pitch {pitch}, melody {melody}, volume {loudness}",
-)
-EMPHASIS_FRAMES = ("It rises {strength}", "Pitch and volume rise {strength}")
-FACE_FRAMES = ("One sees {units}", "There is {units}")
-APEX_FRAMES = ("It changes {strength}", "It peaks {strength}")
+from textmsa.explain.measured.face import HARDLY_SEEN, FaceReading, Showing
+from textmsa.explain.measured.wordings import Wording
+
+PIECES = 48  # and the two marks around a text
+SUMMARY_PIECES = 28
+PARTLY_SEEN = 0.9  # of the frames
+THROUGHOUT = 0.85  # of the time in which the face is seen
+EXPRESSIONS = ("happy", "sad", "angry", "surprise")
+ALWAYS = 9.0  # the weight of what is never left out
+SMILES = ("broad_smile", "smile", "slight_smile")
 
 
-def voice_sentences(grades: dict[str, int], *, at: float | None, apart: float | None = None) -> str:
+def voice_sentences(
+    words: Wording, grades: dict[str, int], *, at: float | None, apart: float | None = None, usual: int | None = None
+) -> str:
     """What the voice is like.
 
     Parameters
     ----------
+    words
+        The language.
     grades
         Fact -> 0 to 6.
     at
         Where it is emphasised, as a share of the clip.
     apart
-        How far from there the expression of the face peaks.
+        How far from there the head moves the most.
+    usual
+        0, 1, 2: pitch lower than, as, or higher than in the speaker's other clips; None where there are too few.
     """
-    words = {"loudness": LOUDNESS[grades["loudness"]]}
+    loudness = words.loudness[grades["loudness"]]
     if "pitch" in grades:
-        words |= {"pitch": PITCH[grades["pitch"]], "melody": MELODY[grades["pitch_range"]]}
-        parts = ["The voice: " + _choose(VOICE_FRAMES, grades, "voice").format(**words)]
+        said = words.pitched.format(
+            pitch=words.pitch[grades["pitch"]],
+            usual="" if usual is None else words.usual[usual],
+            melody=words.melody[grades["pitch_range"]],
+            loudness=loudness,
+        )
     else:
-        parts = [f"The voice: no clear pitch, {words['loudness']} volume"]
+        said = words.no_pitch.format(loudness=loudness)
     if "rate" in grades:
-        parts[0] += f", {RATE[grades['rate']]} pace"
+        said += words.paced.format(rate=words.rate[grades["rate"]])
     if "pauses" in grades:
-        parts[0] += f", {PAUSES[grades['pauses']]} pauses"
+        said += words.paused.format(pauses=words.pauses[grades["pauses"]])
+    sentences = [words.voice + said]
     if "emphasis" in grades:
-        rise = _choose(EMPHASIS_FRAMES, grades, "rise").format(strength=STRENGTH[grades["emphasis"]])
-        parts.append(rise + when(at) + relation(apart, "face"))
-    return ". ".join(parts) + "."
+        rise = words.rises.format(strength=words.strength[grades["emphasis"]])
+        sentences.append(
+            _placed(words, rise, when(words, at))
+            + relation(words, apart, words.head_named if "nod" in grades else words.face_named)
+        )
+    return words.stop.join(sentences) + words.stop.strip()
 
 
-def face_sentences(grades: dict[str, int], *, at: float | None, partly: bool, apart: float | None = None) -> str:
-    """What the face shows.
+def no_speech(words: Wording, grades: dict[str, int]) -> str:
+    """Of a sound that is no voice."""
+    return words.no_speech.format(loudness=words.loudness[grades["loudness"]])
+
+
+def face_sentences(
+    words: Wording,
+    reading: FaceReading,
+    grades: dict[str, int],
+    *,
+    changes_at: float | None,
+    moves_at: float | None,
+    apart: float | None = None,
+    places: bool = True,
+) -> str:
+    """What the face shows, in its order, and how that compares with other clips.
 
     Parameters
     ----------
+    words
+        The language.
+    reading
+        What holds of the face.
     grades
         Fact -> 0 to 6.
-    at
-        Where the expression is at its height, as a share of the clip.
-    partly
-        Whether it is not seen throughout.
+    changes_at
+        Where the face changes the most, as a share of the clip.
+    moves_at
+        Where the head moves the most.
     apart
         How far from there the voice is emphasised; told of faces that are seen throughout.
+    places
+        Whether to say when anything is seen.
     """
-    units = [f"{SIZE[grades[unit]]} {name}" for unit, name in UNIT_NAMES.items() if unit in grades]
-    extras = [words for unit, words in EXTRA_UNITS.items() if grades.get(unit, AVERAGE) >= 5]
-    parts = [_choose(FACE_FRAMES, grades, "face").format(units=", ".join(units if partly else units + extras[:1]))]
-    if "expression" in grades:
-        change = _choose(APEX_FRAMES, grades, "apex").format(strength=STRENGTH[grades["expression"]])
-        nod = f" with {SIZE[grades['nod']]} nod" if "nod" in grades else ""
-        parts.append(change + nod + when(at) + relation(None if partly else apart, "voice"))
-    if partly:
-        parts.append("Partly out of sight")
-    return ". ".join(parts) + "."
+    if not reading.enough:
+        return words.hardly if reading.seen < HARDLY_SEEN else words.briefly
+    other = relation(words, None if reading.seen < PARTLY_SEEN else apart, words.voice_named)
+    compared = [size(words, reading, grades)] if "smile" in grades else []
+    if "brow_raise" in grades:
+        compared.append(words.brows.format(more=words.more[grades["brow_raise"]]))
+    moves: list[str] = []
+    for fact, said, at in (("nod", words.head, moves_at), ("expression", words.change, changes_at)):
+        if fact in grades and not moves:
+            moves.append(_placed(words, said.format(strength=words.strength[grades[fact]]), when(words, at)) + other)
+    change = ""
+    if {"nod", "expression"} <= set(grades):
+        change = _placed(
+            words, words.change.format(strength=words.strength[grades["expression"]]), when(words, changes_at)
+        )
+    return _fitted(words, list(_shown(words, reading, places)), compared, change, moves)
 
 
-def summary_phrase(grades: dict[str, int], *, apart: float | None) -> str | None:
+@dataclass(frozen=True)
+class _Said:
+    """What is said of a face, and how much it matters where not all of it fits."""
+
+    text: str
+    weight: float = ALWAYS
+
+
+def _shown(words: Wording, reading: FaceReading, places: bool) -> Iterator[_Said]:
+    """What is seen, in its order."""
+    if reading.others:
+        yield _Said(words.others)
+    if reading.seen < PARTLY_SEEN and not (places and reading.gone):
+        yield _Said(words.partly)
+    if not any(showing.kind in SMILES for showing in reading.showings):
+        yield _Said(words.no_smile)
+    told = []
+    for showing in reading.showings:
+        weight = showing.share + (showing.kind in EXPRESSIONS) if showing.kind not in SMILES else ALWAYS
+        said = _placed(words, words.kinds[showing.kind], _place(words, showing, places))
+        told.append((showing.start, _Said(said, weight)))
+    if reading.seen < PARTLY_SEEN and places and reading.gone:
+        told.append((reading.gone[0], _Said(_placed(words, words.gone, _gone(words, reading.gone)))))
+    yield from (said for _, said in sorted(told, key=lambda each: each[0] if places else 0.0))
+
+
+def _placed(words: Wording, what: str, place: str) -> str:
+    return words.placed.format(what=what, place=place)
+
+
+def _gone(words: Wording, gone: tuple[float, float]) -> str:
+    start, end = (round(edge * 10) for edge in gone)
+    if end >= 10:
+        return words.since.format(start=start)
+    return words.until.format(end=end) if start <= 0 else words.between.format(start=start, end=end)
+
+
+def _place(words: Wording, showing: Showing, places: bool) -> str:
+    if showing.share >= THROUGHOUT:
+        return words.throughout
+    if showing.times > 1:
+        return words.now_and_then
+    if not places:
+        return words.for_a_part
+    start, end = round(showing.start * 10), round(showing.end * 10)
+    if showing.from_first and start <= 1:
+        return words.until.format(end=max(end, 1))
+    if showing.to_last and end > start:
+        return words.since.format(start=start)
+    if end <= start:
+        return words.about.format(start=start)
+    return words.between.format(start=start, end=end)
+
+
+def _fitted(words: Wording, shown: list[_Said], compared: list[str], change: str, moves: list[str]) -> str:
+    """All of it, or what fits in `PIECES`: comparisons go first, then what is seen for the shortest."""
+
+    def said(rest: list[str]) -> str:
+        first = words.comma.join(each.text for each in shown)
+        sentences = [first[:1].upper() + first[1:]] * bool(first)
+        sentences += [words.against + words.comma.join(rest)] * bool(rest)
+        return words.stop.join(sentences) + words.stop.strip()
+
+    rests = [[*compared, *([change] if change else []), *moves], [*compared, *moves], [*compared[:1], *moves]]
+    for rest in rests:
+        if pieces(said(rest)) <= PIECES:
+            return said(rest)
+    while any(each.weight < ALWAYS for each in shown) and pieces(said(rest)) > PIECES:
+        shown.remove(min(shown, key=lambda each: each.weight))
+    return said(rest) if pieces(said(rest)) <= PIECES else said(compared[:1])
+
+
+def pieces(text: str) -> int:
+    """Words, marks and Chinese characters: about the word pieces of a text."""
+    return len(re.findall(r"[\u4e00-\u9fff]|tenth(?=s)|[a-zA-Z0-9]+|[^\w\s]", text))
+
+
+def size(words: Wording, reading: FaceReading, grades: dict[str, int]) -> str:
+    """How strong the smile is beside those of other clips; of a face that does not smile, how its mouth stands."""
+    smiles = any(showing.kind in SMILES for showing in reading.showings)
+    return (words.smile if smiles else words.corners).format(more=words.more[grades["smile"]])
+
+
+def summary_phrase(
+    words: Wording,
+    reading: FaceReading | None,
+    grades: dict[str, int],
+    *,
+    apart: float | None,
+    voiced: bool = True,
+    places: bool = True,
+) -> str | None:
     """Voice, face, and whether their peaks fall together (`apart`: their distance as a share of the clip)."""
     parts = []
-    if "loudness" in grades:
-        pitch = f"{PITCH[grades['pitch']]}, {MELODY[grades['pitch_range']]}, " if "pitch" in grades else ""
-        parts.append(f"{pitch}{LOUDNESS[grades['loudness']]} voice")
-    if "smile" in grades:
-        raised = f", {SIZE[grades['brow_raise']]} brow raise" if "brow_raise" in grades else ""
-        parts.append(f"{SIZE[grades['smile']]} smile{raised}")
-    if apart is not None:
-        parts.append(coincidence(apart))
-    return "; ".join(parts) or None
+    if "loudness" in grades and voiced:
+        said = {"loudness": words.loudness[grades["loudness"]]}
+        if "pitch" in grades:
+            said |= {"pitch": words.pitch[grades["pitch"]], "melody": words.melody[grades["pitch_range"]]}
+            parts.append(words.summary_voice.format(**said))
+        else:
+            parts.append(words.summary_unpitched.format(**said))
+    peaks = [words.summary_peaks[coincidence(apart)]] if apart is not None else []
+    if reading is not None and reading.enough and "smile" in grades:
+        brows = [words.brows.format(more=words.more[grades["brow_raise"]])] if "brow_raise" in grades else []
+        compared = words.summary_size + words.comma.join([size(words, reading, grades), *brows])
+        smiles = [_part(words, showing, places) for showing in reading.showings if showing.kind in SMILES]
+        looks = [_part(words, showing, places) for showing in reading.showings if showing.kind in EXPRESSIONS]
+        smile = smiles[0] if smiles else words.no_smile
+        full = words.semicolon.join([*parts, words.comma.join([*looks, smile]), compared, *peaks])
+        parts += [words.comma.join([*looks, smile]) if pieces(full) <= SUMMARY_PIECES else smile, compared]
+    return words.semicolon.join([*parts, *peaks]) or None
 
 
-def coincidence(apart: float) -> str:
-    """Whether the peaks of voice and face fall together."""
+def _part(words: Wording, showing: Showing, places: bool) -> str:
+    """What is seen, and whether it is so at first, later, or in part; of what is there throughout nothing more."""
+    place = words.parts[2]
+    if showing.share >= THROUGHOUT:
+        place = ""
+    elif places and showing.times == 1 and showing.from_first != showing.to_last:
+        place = words.parts[0 if showing.from_first else 1]
+    return _placed(words, words.kinds[showing.kind], place)
+
+
+def coincidence(apart: float) -> int:
+    """0, 1, 2: whether the peaks of voice and head fall together, nearly, or apart."""
     if apart < 0.12:
-        return "peaks together"
-    return "peaks nearly together" if apart < 0.2 else "peaks apart"
+        return 0
+    return 1 if apart < 0.2 else 2
 
 
-def relation(apart: float | None, other: str) -> str:
+def relation(words: Wording, apart: float | None, other: str) -> str:
     """The same, said of one of them; nothing where only one of them has a peak."""
-    if apart is None:
-        return ""
-    words = {"peaks together": "together with", "peaks nearly together": "nearly with", "peaks apart": "apart from"}
-    return f", {words[coincidence(apart)]} the {other}"
+    return "" if apart is None else words.together[coincidence(apart)].format(other=other)
 
 
-def when(at: float | None) -> str:
+def when(words: Wording, at: float | None) -> str:
     """A position in words and in tenths of the clip; nothing where times are left out."""
     if at is None:
         return ""
-    third = ("early", "midway", "late")[min(int(at * 3), 2)]
-    return f" {third}, at {min(int(at * 10) + 1, 10)} tenths"
+    return words.tenths.format(third=words.thirds[min(int(at * 3), 2)], tenth=min(int(at * 10) + 1, 10))
 
 
-def words_sentence(facts: dict[str, float]) -> str:
+def words_sentence(facts: dict[str, float], language: str) -> str:
     """Plain counts of a transcript; no verdict on its words."""
-    counts = [
-        (int(facts["words"]), "word"),
-        (int(facts["exclamations"]), "exclamation mark"),
-        (int(facts["questions"]), "question mark"),
-        (int(facts["negations"]), "negation"),
-    ]
-    said = [f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in counts if count or noun == "word"]
-    absent = [noun for count, noun in counts if not count and noun != "word"]
+    names = ("words", "exclamations", "questions", "negations")
+    counts = [int(facts[name]) for name in names]
+    if language == "zh":
+        return "{}字,感叹号{}个,问号{}个,否定词{}个。".format(*counts)
+    nouns = ("word", "exclamation mark", "question mark", "negation")
+    pairs = list(zip(counts, nouns, strict=True))
+    said = [f"{count} {noun}{'' if count == 1 else 's'}" for count, noun in pairs if count or noun == "word"]
+    absent = [noun for count, noun in pairs if not count and noun != "word"]
     return ", ".join(said) + (f"; no {', no '.join(absent)}." if absent else ".")
-
-
-def _choose(frames: tuple[str, ...], grades: dict[str, int], salt: str) -> str:
-    """One of the frames, bound to the grades: the same grades read the same."""
-    return frames[crc32(f"{salt}{sorted(grades.items())}".encode()) % len(frames)]

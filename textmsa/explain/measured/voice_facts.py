@@ -1,18 +1,18 @@
 """What was measured of a voice, told to a language model that cannot hear it."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
 from textmsa.explain.measured.facts import SEMITONES
-from textmsa.explain.measured.phrases import LOUDNESS, MELODY, PAUSES, PITCH, RATE
+from textmsa.explain.measured.wordings import ENGLISH
 
-PHRASES: tuple[tuple[str, tuple[str, ...], Callable[[float], str]], ...] = (
-    ("pitch", PITCH, lambda v: f"pitch {np.exp(v / SEMITONES):.0f} Hz"),
-    ("pitch_range", MELODY, lambda v: f"pitch range {v:.1f} semitones; melody"),
-    ("loudness", LOUDNESS, lambda v: f"volume {v:.0f} dB"),
-    ("rate", RATE, lambda v: f"pace {v:.1f} syllables a second"),
-    ("pauses", PAUSES, lambda v: f"pauses for {v:.0%} of the time"),
+PHRASES: tuple[tuple[str, Sequence[str], Callable[[float], str]], ...] = (
+    ("pitch", ENGLISH.pitch, lambda v: f"pitch {np.exp(v / SEMITONES):.0f} Hz"),
+    ("pitch_range", ENGLISH.melody, lambda v: f"pitch range {v:.1f} semitones; melody"),
+    ("loudness", ENGLISH.loudness, lambda v: f"volume {v:.0f} dB"),
+    ("rate", ENGLISH.rate, lambda v: f"pace {v:.1f} syllables a second"),
+    ("pauses", ENGLISH.pauses, lambda v: f"pauses for {v:.0%} of the time"),
 )
 """Fact, the words of its grades, and how its number is said."""
 
