@@ -136,7 +136,9 @@ class EverydayPredictor:
     def scores(self, texts: list[str]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
         """Scores (N,) in `score_range` of N texts; each one's depends on that text only."""
         rating_N = self.model.ratings(self._encoder, self._tokenizer, texts)
-        return np.clip(self.model.record["score"]["scale"] * rating_N, *self.score_range)
+        scale = float(self.model.record["score"]["scale"])
+        score_N: np.ndarray[tuple[int], np.dtype[np.float64]] = np.clip(scale * rating_N, *self.score_range)
+        return score_N
 
     def interval(self, text: str, score: float) -> Interval:
         """Where people's rating of such a text lies in 9 of 10 cases; its source says for what kind of text."""
