@@ -93,9 +93,9 @@ def test_measured_explanations_speak_of_voice_and_face() -> None:
     assert explanation.audio is not None
     assert explanation.video is not None
     assert "very low" in explanation.audio
-    assert "early, at 3 tenths, apart from the head" in explanation.audio
+    assert "early, at 30%, apart from the head" in explanation.audio
     assert "far more" in explanation.video
-    assert "late, at 8 tenths, apart from the voice" in explanation.video
+    assert "late, at 80%, apart from the voice" in explanation.video
     assert explanation.text == "13 words, 1 exclamation mark, 1 negation; no question mark."
     alone = explainer.explain(observed("speech.flac"))
     assert alone.audio is not None

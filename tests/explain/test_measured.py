@@ -125,13 +125,13 @@ def test_times_say_when_and_whether_together(statistics: dict) -> None:
     timed, timeless = MeasuredExplainer(statistics), MeasuredExplainer(statistics, times=False)
     assert "peaks together" in (timed.explain(together).summary or "")
     assert "peaks apart" in (timed.explain(apart).summary or "")
-    assert "early, at 3 tenths" in (timed.explain(apart).audio or "")
-    assert "late, at 8 tenths" in (timed.explain(apart).video or "")
+    assert "early, at 30%" in (timed.explain(apart).audio or "")
+    assert "late, at 80%" in (timed.explain(apart).video or "")
     assert (timed.explain(together).audio or "").endswith(", together with the head.")
     assert (timed.explain(apart).video or "").endswith(", apart from the voice.")
     assert "peaks" not in (timeless.explain(together).summary or "")
     for text in (timeless.explain(apart).audio, timeless.explain(apart).video):
-        assert "tenths" not in (text or "")
+        assert "%" not in (text or "")
         assert "apart" not in (text or "")
     assert timed.explain(apart).provenance["times"] is True
     assert timed.explain(apart).provenance != timeless.explain(apart).provenance
@@ -224,7 +224,7 @@ def test_the_face_is_told_in_its_order() -> None:
         for words, places in ((ENGLISH, True), (ENGLISH, False), (CHINESE, True))
     ]
     assert said == [
-        "Looks sad until 3 tenths, a broad smile from 5 tenths on.",
+        "Looks sad until 30%, a broad smile from 50% on.",
         "Looks sad for a part, a broad smile for a part.",
         "至3成显得悲伤,自5成起露齿笑。",
     ]
@@ -234,8 +234,8 @@ def test_the_face_is_told_in_its_order() -> None:
     ("showing", "said"),
     [
         (Showing("smile", 0.0, 1.0, True, True, share=0.95), "A smile throughout."),
-        (Showing("smile", 0.3, 0.6, False, False, share=0.3), "A smile from 3 to 6 tenths."),
-        (Showing("smile", 0.41, 0.44, False, False, share=0.1), "A smile at 4 tenths."),
+        (Showing("smile", 0.3, 0.6, False, False, share=0.3), "A smile from 30% to 60%."),
+        (Showing("smile", 0.41, 0.44, False, False, share=0.1), "A smile at 40%."),
         (Showing("smile", 0.1, 0.9, False, False, times=3, share=0.4), "A smile now and then."),
     ],
 )

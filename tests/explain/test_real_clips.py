@@ -74,7 +74,7 @@ def when(name: str, *kinds: str) -> tuple[float, float]:
 
 def test_brows_up_and_no_smile_though_she_speaks() -> None:
     text = explained("speaker_a.mp4").video or ""
-    assert text.startswith("No smile, brows raised from 2 tenths on.")
+    assert text.startswith("No smile, brows raised from 20% on.")
     assert "Looks happy" not in text
 
 
@@ -90,26 +90,26 @@ def test_sad_with_eyes_down_then_laughing() -> None:
     smile = when(name, "broad_smile")
     assert 0.42 < smile[0] < 0.55 and smile[1] > 0.98
     text = explained(name).video or ""
-    assert "a broad smile from 5 tenths on" in text
+    assert "a broad smile from 50% on" in text
     assert "smile later" in (explained(name).summary or "")
     if READS_EXPRESSIONS:
-        assert "looks sad until 2 tenths" in text.lower() and "looks happy from 5 tenths on" in text
+        assert "looks sad until 20%" in text.lower() and "looks happy from 50% on" in text
         chinese = explained(name, "zh").video or ""
         assert "至2成显得悲伤" in chinese and "自5成起露齿笑" in chinese
     else:
-        assert text.startswith("Eyes shut or down until 3 tenths")
+        assert text.startswith("Eyes shut or down until 30%")
 
 
 @pytest.mark.parametrize("name", ["single_face.mp4", "muted.mp4"])
 def test_neutral_then_a_broad_smile(name: str) -> None:
     text = explained(name).video or ""
-    assert "broad smile from 3 tenths on" in text
+    assert "broad smile from 30% on" in text
     assert "brows" not in text.partition("Against")[0]
 
 
 def test_a_face_that_leaves_the_picture() -> None:
     text = explained("face_noface.mov").video or ""
-    assert text.startswith("A broad smile from 1 tenths on") and "out of sight from 4 tenths on" in text
+    assert text.startswith("A broad smile from 10% on") and "out of sight from 40% on" in text
 
 
 def test_nobody_and_nothing() -> None:

@@ -34,7 +34,7 @@ class MeasuredExplainer:
     Parameters
     ----------
     statistics
-        What `fit` made of the training split.
+        What `fit` made of the training split. Of no clips at all: then only what holds of a clip alone is said.
     times
         Whether to say when anything happens in voice and face, and whether they peak together.
     language
@@ -59,7 +59,7 @@ class MeasuredExplainer:
                 f"{self.version!r}: prepare the store again"
             )
         self.statistics, self.times, self.language = statistics, times, language
-        self.wording = WORDINGS[language]
+        self.wording, self.compared = WORDINGS[language], bool(statistics["quantiles"])
         frozen = json.dumps(statistics, sort_keys=True).encode()
         self.statistics_hash = hashlib.sha256(frozen).hexdigest()[:16]
 
@@ -121,17 +121,19 @@ class MeasuredExplainer:
     ) -> str | None:
         if "speech_seconds" in facts and "loudness" not in facts:
             return self.wording.no_voice
-        if "loudness" not in grades:
+        if "loudness" not in facts or (self.compared and "loudness" not in grades):
             return None
         if not self._is_voice(facts):
-            return phrases.no_speech(self.wording, grades)
+            return phrases.no_speech(self.wording, grades) if self.compared else self.wording.plain_no_speech
+        if not self.compared:
+            return phrases.plain_voice(self.wording, facts)
         at, usual = self._time(facts, "emphasis_at"), self._usual(observation, facts)
         return phrases.voice_sentences(self.wording, grades, at=at, apart=apart, usual=usual)
 
     def _face(
         self, reading: FaceReading | None, facts: dict[str, float], grades: dict[str, int], apart: float | None
     ) -> str | None:
-        if reading is None or "smile" not in grades:
+        if reading is None or (self.compared and "smile" not in grades):
             return None
         return phrases.face_sentences(
             self.wording,
@@ -169,7 +171,7 @@ class MeasuredExplainer:
             "statistics": self.statistics_hash,
         }
         ungraded = [name for name in ("loudness", "smile") if name in facts and name not in grades]
-        if ungraded:
+        if ungraded and self.compared:
             provenance["failed"] = (
                 f"the training split's statistics have no {' and no '.join(ungraded)} to compare with"
             )

@@ -68,6 +68,16 @@ def no_speech(words: Wording, grades: dict[str, int]) -> str:
     return words.no_speech.format(loudness=words.loudness[grades["loudness"]])
 
 
+def plain_voice(words: Wording, facts: dict[str, float]) -> str:
+    """What can be said of a voice without others to compare with."""
+    said = words.plain_voice.format(pauses=facts.get("pauses", 0.0))
+    if "rate" in facts:
+        said += words.plain_rate.format(rate=facts["rate"])
+    if "pitch_range" in facts:
+        said += words.plain_range.format(range=facts["pitch_range"])
+    return said + words.stop.strip()
+
+
 def face_sentences(
     words: Wording,
     reading: FaceReading,
@@ -148,8 +158,13 @@ def _placed(words: Wording, what: str, place: str) -> str:
 def _gone(words: Wording, gone: tuple[float, float]) -> str:
     start, end = (round(edge * 10) for edge in gone)
     if end >= 10:
-        return words.since.format(start=start)
-    return words.until.format(end=end) if start <= 0 else words.between.format(start=start, end=end)
+        return _span(words, words.since, start)
+    return _span(words, words.until, 0, end) if start <= 0 else _span(words, words.between, start, end)
+
+
+def _span(words: Wording, form: str, start: int, end: int = 0) -> str:
+    """A stretch of the clip, given in tenths."""
+    return form.format(start=start * words.unit, end=end * words.unit)
 
 
 def _place(words: Wording, showing: Showing, places: bool) -> str:
@@ -161,12 +176,12 @@ def _place(words: Wording, showing: Showing, places: bool) -> str:
         return words.for_a_part
     start, end = round(showing.start * 10), round(showing.end * 10)
     if showing.from_first and start <= 1:
-        return words.until.format(end=max(end, 1))
+        return _span(words, words.until, 0, max(end, 1))
     if showing.to_last and end > start:
-        return words.since.format(start=start)
+        return _span(words, words.since, start)
     if end <= start:
-        return words.about.format(start=start)
-    return words.between.format(start=start, end=end)
+        return _span(words, words.about, start)
+    return _span(words, words.between, start, end)
 
 
 def _fitted(words: Wording, shown: list[_Said], compared: list[str], change: str, moves: list[str]) -> str:
@@ -189,7 +204,7 @@ def _fitted(words: Wording, shown: list[_Said], compared: list[str], change: str
 
 def pieces(text: str) -> int:
     """Words, marks and Chinese characters: about the word pieces of a text."""
-    return len(re.findall(r"[\u4e00-\u9fff]|tenth(?=s)|[a-zA-Z0-9]+|[^\w\s]", text))
+    return len(re.findall(r"[\u4e00-\u9fff]|[a-zA-Z0-9]+|[^\w\s]", text))
 
 
 def size(words: Wording, reading: FaceReading, grades: dict[str, int]) -> str:
@@ -217,7 +232,11 @@ def summary_phrase(
         else:
             parts.append(words.summary_unpitched.format(**said))
     peaks = [words.summary_peaks[coincidence(apart)]] if apart is not None else []
-    if reading is not None and reading.enough and "smile" in grades:
+    if reading is not None and reading.enough and not grades:
+        smiles = [_part(words, showing, places) for showing in reading.showings if showing.kind in SMILES]
+        looks = [_part(words, showing, places) for showing in reading.showings if showing.kind in EXPRESSIONS]
+        parts.append(words.comma.join([*looks, smiles[0] if smiles else words.no_smile]))
+    elif reading is not None and reading.enough and "smile" in grades:
         brows = [words.brows.format(more=words.more[grades["brow_raise"]])] if "brow_raise" in grades else []
         compared = words.summary_size + words.comma.join([size(words, reading, grades), *brows])
         smiles = [_part(words, showing, places) for showing in reading.showings if showing.kind in SMILES]
@@ -251,10 +270,10 @@ def relation(words: Wording, apart: float | None, other: str) -> str:
 
 
 def when(words: Wording, at: float | None) -> str:
-    """A position in words and in tenths of the clip; nothing where times are left out."""
+    """A position in words and as a share of the clip, to the tenth; nothing where times are left out."""
     if at is None:
         return ""
-    return words.tenths.format(third=words.thirds[min(int(at * 3), 2)], tenth=min(int(at * 10) + 1, 10))
+    return words.tenths.format(third=words.thirds[min(int(at * 3), 2)], tenth=min(int(at * 10) + 1, 10) * words.unit)
 
 
 def words_sentence(facts: dict[str, float], language: str) -> str:

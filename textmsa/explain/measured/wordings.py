@@ -26,6 +26,11 @@ class Wording:
     rises: str
     no_voice: str
     no_speech: str
+    plain_no_speech: str
+    plain_voice: str
+    plain_rate: str
+    plain_range: str
+    """Without clips to compare with."""
     hardly: str
     briefly: str
     no_smile: str
@@ -47,6 +52,8 @@ class Wording:
     for_a_part: str
     thirds: Sequence[str]
     tenths: str
+    unit: int
+    """What a tenth of the clip is counted as: 10 per cent, or 1."""
     together: Sequence[str]
     """Together with, nearly with, apart from."""
     voice_named: str
@@ -95,6 +102,10 @@ ENGLISH = Wording(
     rises="It rises {strength}",
     no_voice="The sound track holds no audible voice.",
     no_speech="There is sound, but no clear voice; against clips here {loudness} volume.",
+    plain_no_speech="There is sound, but no clear voice.",
+    plain_voice="A voice is heard, pauses {pauses:.0%} of the time",
+    plain_rate=", {rate:.1f} syllables a second",
+    plain_range=", its pitch moves over {range:.0f} semitones",
     hardly="The face can hardly be seen.",
     briefly="The face is seen too briefly to tell.",
     no_smile="no smile",
@@ -108,14 +119,15 @@ ENGLISH = Wording(
     change="face stands out {strength}",
     head="head moves {strength}",
     throughout=" throughout",
-    until=" until {end} tenths",
-    since=" from {start} tenths on",
-    between=" from {start} to {end} tenths",
-    about=" at {start} tenths",
+    until=" until {end}%",
+    since=" from {start}% on",
+    between=" from {start}% to {end}%",
+    about=" at {start}%",
     now_and_then=" now and then",
     for_a_part=" for a part",
     thirds=("early", "midway", "late"),
-    tenths=" {third}, at {tenth} tenths",
+    tenths=" {third}, at {tenth}%",
+    unit=10,
     together=(", together with the {other}", ", nearly with the {other}", ", apart from the {other}"),
     voice_named="voice",
     face_named="face",
@@ -161,6 +173,10 @@ CHINESE = Wording(
     rises="加重{strength}",
     no_voice="音轨里听不到人声。",
     no_speech="有声音,但没有清楚的人声;音量与同组相比{loudness}。",
+    plain_no_speech="有声音,但没有清楚的人声。",
+    plain_voice="有人声,停顿占{pauses:.0%}",
+    plain_rate=",每秒{rate:.1f}个音节",
+    plain_range=",音高变化{range:.0f}个半音",
     hardly="几乎看不到脸。",
     briefly="脸出现太短,无法判断。",
     no_smile="没有笑",
@@ -182,6 +198,7 @@ CHINESE = Wording(
     for_a_part="一度",
     thirds=("前段", "中段", "后段"),
     tenths="{third}{tenth}成",
+    unit=1,
     together=(",与{other}同时", ",与{other}接近", ",与{other}错开"),
     voice_named="声音",
     face_named="脸",
