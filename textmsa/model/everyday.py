@@ -174,7 +174,7 @@ def unpacked(steps: Tensor, scale_G: Tensor, shape: torch.Size) -> Tensor:
     return values.flatten()[: shape.numel()].view(shape)
 
 
-def head_tensors(head: Mapping[str, Any]) -> dict[str, Tensor]:
+def head_tensors(head: Mapping[str, list[float] | float]) -> dict[str, Tensor]:
     """The head, weight (1, F) and bias (1,), as the file holds it, from what `textmsa finetune-encoder` recorded."""
     return {"head/weight": torch.tensor([head["weight"]]), "head/bias": torch.tensor([head["bias"]])}
 
