@@ -4,6 +4,7 @@ Shape suffixes: N audio samples, T frames kept, H height, W width.
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,64 @@ def read_media(path: Path, *, fps: float = FPS, sample_rate: int = SAMPLE_RATE) 
 
     Raises UnreadableClip (the message is the reason) where nothing can be decoded or the clip is too long.
     """
+    with _opened(path) as container:
+        seconds = (container.duration or 0) / 1e6
+        if seconds > MAX_SECONDS:
+            raise _too_long(seconds)
+        decoding = _Decoding(container, fps=fps)
+        decoding.run()
+        return decoding.media(path, sample_rate=sample_rate)
+
+
+def stream_sound(path: Path, *, sample_rate: int, seconds: float = 10.0) -> Iterator[tuple[float, FloatArray]]:
+    """The sound of a file of any length, a piece at a time: no more than about two pieces are in memory.
+
+    Parameters
+    ----------
+    path
+        A video or sound file; its pictures are not decoded.
+    sample_rate
+        Hz of what is given.
+    seconds
+        About how long a piece is.
+
+    Yields the time (s) of a piece's first sample, on the clock of `read_media`, and its mono samples (N,). The pieces
+    follow one another without a gap; what cannot be decoded is silence.
+
+    Raises UnreadableClip, before the first piece, where there is no sound that can be decoded.
+    """
+    import soxr
+
+    with _opened(path) as container:
+        decoding = _Decoding(container, fps=1.0, kinds=("audio",))
+        sound = decoding.sound
+        assert sound is not None
+        resampling: Any = None
+        time, skipped = 0.0, 0
+        for last in decoding.steps():
+            waiting = sum(map(len, sound.chunks))
+            if not sound.rate or (not last and waiting < seconds * sound.rate):
+                continue
+            if resampling is None:
+                resampling = soxr.ResampleStream(sound.rate, sample_rate, 1, dtype="float32")
+                time = max(sound.start, 0.0)
+                skipped = round(max(-sound.start, 0.0) * sound.rate)
+            samples_N = np.concatenate([*sound.chunks, np.zeros(0, np.float32)])
+            sound.chunks.clear()
+            samples_N, skipped = samples_N[skipped:], max(0, skipped - len(samples_N))
+            samples_N = np.where(np.isfinite(samples_N), samples_N, 0.0).astype(np.float32)
+            piece_N = np.asarray(resampling.resample_chunk(samples_N, last=last), dtype=np.float32)
+            if len(piece_N):
+                yield time, piece_N
+                time += len(piece_N) / sample_rate
+        if resampling is None:
+            why = f" ({decoding.last_error})" if decoding.last_error else ""
+            raise UnreadableClip(f"nothing of the audio stream could be decoded{why}")
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[Any]:
+    """The file's container; UnreadableClip where it is no clip."""
     import av
 
     if not path.is_file():
@@ -62,9 +121,7 @@ def read_media(path: Path, *, fps: float = FPS, sample_rate: int = SAMPLE_RATE) 
         raise UnreadableClip(f"not a video or sound file that can be read ({_short(error)})") from error
     with container:
         _refuse(container)
-        decoding = _Decoding(container, fps=fps)
-        decoding.run()
-        return decoding.media(path, sample_rate=sample_rate)
+        yield container
 
 
 def _refuse(container: Any) -> None:
@@ -75,9 +132,6 @@ def _refuse(container: Any) -> None:
             raise UnreadableClip(f"{REFUSED_FORMATS[name]}, not a video or sound file")
         if name in PICTURE_FORMATS or name.endswith("_pipe"):
             raise UnreadableClip("a picture, not a video or sound file")
-    seconds = (container.duration or 0) / 1e6
-    if seconds > MAX_SECONDS:
-        raise _too_long(seconds)
 
 
 def _too_long(seconds: float) -> UnreadableClip:
@@ -91,17 +145,17 @@ def _short(error: Exception) -> str:
 class _Decoding:
     """One pass over a container's packets."""
 
-    def __init__(self, container: Any, *, fps: float) -> None:
+    def __init__(self, container: Any, *, fps: float, kinds: tuple[str, ...] = ("audio", "video")) -> None:
         self.container = container
         self.claimed = (container.duration or 0) / 1e6
         start = container.start_time / 1e6 if container.start_time is not None else 0.0
         self.missing: dict[str, str] = {}
-        audio, video = self._stream("audio"), self._stream("video")
+        audio, video = (self._stream(kind) if kind in kinds else None for kind in ("audio", "video"))
         self.sound = _Sound(start) if audio is not None else None
         self.pictures = _Pictures(video, start, fps, self.claimed) if video is not None else None
         self.streams = [stream for stream in (audio, video) if stream is not None]
         if not self.streams:
-            raise UnreadableClip("holds neither sound nor video")
+            raise UnreadableClip("holds neither sound nor video" if "video" in kinds else self.missing["audio"])
         self.failed_packets = 0
         self.last_error: str | None = None
 
@@ -125,6 +179,23 @@ class _Decoding:
 
     def run(self) -> None:
         """Decode to the end, or to where the file breaks off."""
+        for _ in self._decoded():
+            if self.longest_end > MAX_SECONDS + 1:
+                raise _too_long(max(self.longest_end, self.claimed))
+
+    @property
+    def longest_end(self) -> float:
+        """Seconds up to which something was decoded."""
+        return max(taker.end for taker in (self.sound, self.pictures) if taker is not None)
+
+    def steps(self) -> Iterator[bool]:
+        """Decode packet by packet; says after each whether it was the last, so that what is there can be taken."""
+        for _ in self._decoded():
+            yield False
+        yield True
+
+    def _decoded(self) -> Iterator[None]:
+        """Decode to the end, a step a packet."""
         import av
 
         for packet in self._packets():
@@ -136,6 +207,7 @@ class _Decoding:
                 continue
             for frame in frames:
                 self._take(frame, packet.stream.type)
+            yield
         if self.pictures is not None:
             self.pictures.finish()
 
@@ -161,8 +233,6 @@ class _Decoding:
             self.last_error = "corrupt frame"
             return
         taker.take(frame)
-        if taker.end > MAX_SECONDS + 1:
-            raise _too_long(max(taker.end, self.claimed))
 
     def media(self, path: Path, *, sample_rate: int) -> Media:
         """What was decoded; raises UnreadableClip where that is nothing."""

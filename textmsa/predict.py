@@ -12,11 +12,12 @@ from pathlib import Path
 import numpy as np
 
 from textmsa.errors import ExtractorError, UnreadableClip, UserError
-from textmsa.prepare.one_clip import observe_and_explain, with_translation
+from textmsa.prepare.one_clip import ObservedClip, observe_and_explain, with_translation
 from textmsa.prepare.parts import BuiltParts, build_parts
 from textmsa.run import Precision, Run
 from textmsa.scoring import Scores
-from textmsa.types import MODALITIES, RESIDUAL_SEPARATOR, Clip, Explanation, Observation, Prediction, Sample
+from textmsa.speech.transcripts import Recogniser, chosen_model, language_notice, origin_in_words, transcript_of
+from textmsa.types import MODALITIES, RESIDUAL_SEPARATOR, Clip, Prediction, Sample, Transcript
 
 NEUTRAL_SHARE = 0.05  # of the range: scores this near to 0 are called neutral
 logger = logging.getLogger(__name__)
@@ -33,16 +34,24 @@ class Predictor:
         "fp32", or "int8": the text encoder in 8-bit integers.
     parts
         Extractors and explainer, where they are built already; they must be those of the run's preparation.
+    recogniser
+        Writes down what is said in clips that no text is given for, `textmsa.speech.recognise.SpeechRecogniser`;
+        without one, subtitles beside them are read.
 
     Raises UserError where the installed parts are not those that the run was trained with.
     """
 
     def __init__(
-        self, run: Run | Path | str, *, precision: Precision = "fp32", parts: BuiltParts | None = None
+        self,
+        run: Run | Path | str,
+        *,
+        precision: Precision = "fp32",
+        parts: BuiltParts | None = None,
+        recogniser: Recogniser | None = None,
     ) -> None:
         started = time.monotonic()
         self.run = run if isinstance(run, Run) else Run.open(run)
-        self.precision = precision
+        self.precision, self.recogniser = precision, recogniser
         self.parts = parts if parts is not None else build_parts(self.run.preparation)
         self.run.load(precision)
         self._seconds_loading = time.monotonic() - started
@@ -55,7 +64,8 @@ class Predictor:
         clip
             A video or audio file.
         text
-            What is said in it; without it the text counts as missing.
+            What is said in it; without it the predictor's recogniser listens, or, where it has none, a file of
+            subtitles beside the clip is read (.srt, .vtt, .txt); without that too the text counts as missing.
 
         Raises UserError, one line, for a file that cannot be used.
         """
@@ -71,12 +81,17 @@ class Predictor:
         if not clip.is_file():
             raise UserError(f"{clip}: no such file; give a video or audio file")
         started = time.monotonic()
-        observation, explanation = self._observed(clip, text)
+        spoken = transcript_of(clip, given=text, recogniser=self.recogniser)
+        heard = time.monotonic()
+        observed = self._observed(clip, spoken)
+        observation, explanation = observed.observation, observed.explanation
         prepared = time.monotonic()
-        spoken = Clip(id=clip.name, path=clip, transcript=observation.transcript)
-        sample = Sample(with_translation(spoken, explanation), observation, explanation)
+        said = Clip(id=clip.name, path=clip, transcript=observation.transcript)
+        sample = Sample(with_translation(said, explanation), observation, explanation)
         scores = self.run.score([sample], [0], precision=self.precision)
-        seconds = {"prepare": prepared - started, "score": time.monotonic() - prepared}
+        seconds = {"prepare": prepared - heard, "score": time.monotonic() - prepared}
+        if spoken.source == "speech recognition":
+            seconds = {"transcribe": heard - started, **seconds}
         text_read, missing = self.run.reads(sample)
         score = float(np.clip(scores.score_N[0], *self.run.info.score_range))
         prediction = Prediction(
@@ -93,17 +108,24 @@ class Predictor:
             seconds={"load": self._loading(), **seconds},
             text_read=text_read,
             unimodal=unimodal_of(scores, self.run.info.score_range),
+            spoken=spoken,
+            notice=self._notice(spoken),
         )
         return prediction, sample, scores
 
-    def _observed(self, clip: Path, text: str | None) -> tuple[Observation, Explanation]:
+    def _observed(self, clip: Path, spoken: Transcript) -> ObservedClip:
         try:
-            observed = observe_and_explain(clip, text or None, self.parts)
-            return observed.observation, observed.explanation
+            return observe_and_explain(clip, spoken.text, self.parts, why_no_text=spoken.reason)
         except UnreadableClip as error:
             raise UserError(f"{clip}: cannot be read ({error}); give a video or audio file") from error
         except ExtractorError as error:
             raise UserError(f"{clip}: {error}") from error
+
+    def _notice(self, spoken: Transcript) -> str | None:
+        """What is wrong with the words for the network, where something is."""
+        config = self.run.members[0].model.config
+        vocabulary = int(config.text_encoder_config.get("vocab_size", 0))
+        return language_notice(spoken.language, vocabulary, translated=config.text_input == "translated")
 
     def _loading(self) -> float:
         """Seconds that building took; they count to the first prediction."""
@@ -133,7 +155,14 @@ class PredictResult:
 
 
 def predict(
-    run: Path, clip: Path, *, text: str | None = None, json: bool = False, precision: Precision = "fp32"
+    run: Path,
+    clip: Path,
+    *,
+    text: str | None = None,
+    transcribe: bool = False,
+    speech_model: str | None = None,
+    json: bool = False,
+    precision: Precision = "fp32",
 ) -> PredictResult:
     """Score one clip and explain it.
 
@@ -144,7 +173,13 @@ def predict(
     clip
         A video or audio file.
     text
-        What is said in it; without it the text counts as missing.
+        What is said in it; without it, and without --transcribe, a file beside the clip tells (.srt, .vtt or .txt of
+        its name), or the text counts as missing.
+    transcribe
+        Recognise what is said.
+    speech_model
+        Of --transcribe: tiny.en (English), base (99 languages), or a folder or id of faster-whisper; tiny.en without
+        it.
     json
         Print JSON.
     precision
@@ -153,13 +188,21 @@ def predict(
     Examples
     --------
     textmsa predict run clip.mp4 --text "I loved it."
+    textmsa predict run clip.mp4 --transcribe
     textmsa predict run clip.mp4 --json
     """
-    predictor = load(run, precision=precision)
+    model = chosen_model(transcribe, speech_model, text)
+    predictor = Predictor(run, precision=precision, recogniser=None if model is None else _recogniser(model))
     prediction, sample, scores = predictor.scored(clip, text=text)
     if precision == "int8":
         logger.info(predictor.run.drift([sample], [0], scores))
     return PredictResult(prediction, json)
+
+
+def _recogniser(model: str) -> Recogniser:
+    from textmsa.speech.recognise import SpeechRecogniser
+
+    return SpeechRecogniser(model)
 
 
 def predict_clip(run: Run, clip: Path, transcript: str | None, precision: Precision = "fp32") -> Prediction:
@@ -193,6 +236,10 @@ def as_text(prediction: Prediction) -> str:
     explanation = prediction.explanation
     lines = [f"{prediction.path}: {prediction.score:+.2f} in [{low:g}, {high:g}], {prediction.polarity}"]
     lines += [f"  {name:<6} {_inner(prediction, name)}  {_state(prediction, name)}" for name in MODALITIES]
+    if prediction.spoken is not None and prediction.spoken.source not in ("given", "none"):
+        lines.append(f"  words from        {origin_in_words(prediction.spoken)}")
+    if prediction.notice:
+        lines.append(f"  language          {prediction.notice}")
     if prediction.damage:
         lines.append(f"  damaged           {prediction.damage}; scored from the rest")
     if explanation.summary:

@@ -20,6 +20,45 @@ EXPLANATION_PARTS = ("audio", "video", "text", "summary", "reason")
 
 
 @dataclass(frozen=True)
+class Word:
+    """A word, or the line of a subtitle, with the time at which it is said."""
+
+    text: str
+    start: float
+    """Seconds from the start of the file."""
+    end: float
+    probability: float | None = None
+    """The recogniser's; None where nothing was recognised."""
+
+
+@dataclass(frozen=True)
+class Transcript:
+    """What is said in a file, and how that is known."""
+
+    text: str | None
+    """None where nothing is said, or it cannot be known; `reason` then says why."""
+    source: str
+    """"given", "subtitles", "speech recognition", or "none" where nobody gave any words."""
+    words: tuple[Word, ...] = ()
+    """Of speech recognition each word, of subtitles each line; in the order of their starts."""
+    language: str | None = None
+    """ISO 639-1, where it was recognised."""
+    language_probability: float | None = None
+    """None where the recogniser knows one language only."""
+    reason: str | None = None
+    """Why there is no text."""
+    made_with: str | None = None
+    """The recogniser's model, or the name of the file of subtitles."""
+    made_of: str | None = None
+    """A key that changes with the file and the recogniser; of what `textmsa prepare` keeps."""
+
+    @staticmethod
+    def from_json(document: dict[str, Any]) -> "Transcript":
+        """From what `dataclasses.asdict` made of one."""
+        return Transcript(**{**document, "words": tuple(Word(**word) for word in document["words"])})
+
+
+@dataclass(frozen=True)
 class Clip:
     """One row of a corpus: where the clip lies, what is said in it, and its label."""
 
@@ -37,6 +76,8 @@ class Clip:
     label_text: float | None = None
     label_audio: float | None = None
     label_video: float | None = None
+    spoken: Transcript | None = None
+    """Where the transcript comes from, or why there is none, where the corpus itself does not give it."""
 
 
 @dataclass(frozen=True)
@@ -161,6 +202,10 @@ class Prediction:
     """What the network read as its text: the transcript, or what `inputs.text_input` makes of or puts in its place."""
     unimodal: dict[str, float] = field(default_factory=dict)
     """Modality -> the score of it alone; empty where the network was not trained with `unimodal_weight`."""
+    spoken: Transcript | None = None
+    """Where the transcript comes from, its words with their times, and the language."""
+    notice: str | None = None
+    """What is wrong with the words for this network: a language that its text encoder does not read."""
 
 
 @dataclass(frozen=True)
@@ -176,6 +221,15 @@ class FeatureSpec:
     def from_json(document: dict[str, Any] | None) -> "FeatureSpec | None":
         """From what `dataclasses.asdict` made of one."""
         return None if document is None else FeatureSpec(**{**document, "names": tuple(document["names"])})
+
+
+@dataclass(frozen=True)
+class RecogniserSpec:
+    """What wrote down what is said."""
+
+    model: str
+    """"tiny.en", "base", or a folder or id of faster-whisper."""
+    version: str
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,10 @@ from textmsa.prepare.parts import (
 from textmsa.prepare.result import PrepareResult
 from textmsa.runtime.atomic import read_bytes
 from textmsa.runtime.claim import Claim
+from textmsa.speech.transcripts import chosen_model
+from textmsa.speech.weights import find_model, find_vad_model
 from textmsa.store.preparation import CONVERTED, PREPARATION, STATISTICS, Preparation
+from textmsa.types import RecogniserSpec
 
 COMMAND = "textmsa prepare"
 
@@ -40,6 +43,8 @@ def prepare(
     explainer_options: dict[str, Any] | None = None,
     explanations: Path | None = None,
     translate: str | None = None,
+    transcribe: bool = False,
+    speech_model: str | None = None,
     no_times: bool = False,
     workers: int = 2,
     layout: str = "mmsa",
@@ -68,6 +73,12 @@ def prepare(
         File that the explainer "precomputed" reads: of textmsa explain, or EMER-fine's table.
     translate
         Also translate transcripts by the explainer's language model, where the corpus has no text_en: "en".
+    transcribe
+        Recognise what is said in clips that the corpus has no text for; without it a file beside them may tell (.srt,
+        .vtt or .txt of their name).
+    speech_model
+        Of --transcribe: tiny.en (English), base (99 languages), or a folder or id of faster-whisper; tiny.en without
+        it.
     no_times
         Leave out of the measured explanations when something happens.
     workers
@@ -81,6 +92,7 @@ def prepare(
     Examples
     --------
     textmsa prepare my_clips --out store
+    textmsa prepare my_clips --out store --transcribe
     textmsa prepare my_clips --out store --explainer precomputed --explanations explanations.jsonl
     textmsa prepare other_clips --out other_store --like run
     """
@@ -99,11 +111,23 @@ def prepare(
         preparation = installed_preparation(**names, explainer=explainer, options=lasting)
     else:
         preparation = _with_options(recorded, lasting, like)
+    preparation = replace(preparation, recogniser=_installed_recogniser(transcribe, speech_model))
     out = Path(out)
     with Claim(out, COMMAND, preparation.document(), record=PREPARATION).held():
         if preparation.statistics is not None and not (out / STATISTICS).is_file():
             preparation.statistics.save(out / STATISTICS)
         return Job(corpus_read, out, Preparation.load(out), workers, passing).run()
+
+
+def _installed_recogniser(transcribe: bool, speech_model: str | None) -> RecogniserSpec | None:
+    """What is to be recorded of the recogniser; UserError, before anything is measured, where it is not installed."""
+    model = chosen_model(transcribe, speech_model)
+    if model is None:
+        return None
+    from textmsa.speech.recognise import recogniser_spec
+
+    find_vad_model(), find_model(model)
+    return recogniser_spec(model)
 
 
 def _transferred(like: Path, *, audio: str | None, video: str | None, explainer: str | None) -> Preparation:

@@ -1,6 +1,6 @@
 """`textmsa explain`: a corpus or a clip -> explanations with their provenance, a JSON line a clip."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,9 @@ from textmsa.prepare.parts import (
 )
 from textmsa.prepare.result import PrepareResult
 from textmsa.runtime.atomic import write_text
+from textmsa.speech.transcripts import chosen_model, origin_in_words, transcript_of
 from textmsa.store.writing import explanation_line
-from textmsa.types import Explanation
+from textmsa.types import Explanation, Transcript
 
 STORE = ".store"
 """Ends the name of the folder that holds what was measured, beside the explanations."""
@@ -58,6 +59,8 @@ def explain(
     explainer_options: dict[str, Any] | None = None,
     translate: str | None = None,
     text: str | None = None,
+    transcribe: bool = False,
+    speech_model: str | None = None,
     like: Path | None = None,
     audio: str | None = None,
     video: str | None = None,
@@ -82,7 +85,13 @@ def explain(
     translate
         Also translate transcripts by the explainer's language model, where the corpus has no text_en: "en".
     text
-        What is said in a single clip.
+        What is said in a single clip; without it, and without --transcribe, a file beside it may tell (.srt, .vtt or
+        .txt of its name).
+    transcribe
+        Recognise what is said, in a corpus in clips that it has no text for.
+    speech_model
+        Of --transcribe: tiny.en (English), base (99 languages), or a folder or id of faster-whisper; tiny.en without
+        it.
     like
         For a single clip: a store or a run folder, whose clips it is compared with.
     audio
@@ -108,16 +117,30 @@ def explain(
         if out is None:
             raise UserError("--out FILE.jsonl is needed for a corpus")
         parts = {"audio": audio, "video": video, "explainer": explainer, "explainer_options": explainer_options}
-        return _explain_corpus(source, Path(out), parts | {"translate": translate}, workers=workers, layout=layout)
+        parts |= {"translate": translate, "transcribe": transcribe, "speech_model": speech_model}
+        return _explain_corpus(source, Path(out), parts, workers=workers, layout=layout)
     if not source.is_file():
         raise UserError(f"{source}: no such file or folder; give a corpus, or a video or audio file")
     options = (explainer_options or {}) | ({} if translate is None else {"translate": translate})
-    explanation = explain_clip(source, text, explainer, options, like=like, audio=audio, video=video)
+    spoken = _spoken(source, text, chosen_model(transcribe, speech_model, text))
+    explanation = explain_clip(source, spoken.text, explainer, options, like=like, audio=audio, video=video)
+    if spoken.source not in ("given", "none"):
+        told = {"words": spoken.text or f"none: {spoken.reason}", "words_from": origin_in_words(spoken)}
+        explanation = replace(explanation, provenance=explanation.provenance | told)
     line = explanation_line(source.name, explanation)
     if out is not None:
         write_text(Path(out), line)
     failed = "failed" in explanation.provenance
     return ExplainResult(out, int(not failed), int(failed), line="" if out is not None else line)
+
+
+def _spoken(clip: Path, text: str | None, model: str | None) -> Transcript:
+    """What is said in a clip: recognised where a model is named."""
+    if model is None:
+        return transcript_of(clip, given=text)
+    from textmsa.speech.recognise import SpeechRecogniser
+
+    return transcript_of(clip, recogniser=SpeechRecogniser(model))
 
 
 def _explain_corpus(corpus: Path, out: Path, parts: dict[str, Any], *, workers: int, layout: str) -> ExplainResult:

@@ -21,6 +21,7 @@ from textmsa.prepare.one_clip import as_explanation
 from textmsa.prepare.parts import build_explainer
 from textmsa.prepare.result import PrepareResult
 from textmsa.prepare.training_statistics import statistics_of
+from textmsa.prepare.transcribe import with_words
 from textmsa.prepare.work_folder import WorkFolder
 from textmsa.prepare.worker import ObservationTask, work_on
 from textmsa.runtime.atomic import UNFINISHED
@@ -55,6 +56,8 @@ class Job:
         class_ = seams.load(seams.EXPLAINERS, self.preparation.explainer.explainer, what="explainer")
         if not class_.needs_statistics:  # it can look at the corpus before hours are spent on measuring
             self.explainer = self.built_explainer(self.preparation)
+        words = with_words(self.corpus.clips, self.work, self.preparation.recogniser, workers=self.workers)
+        self.corpus = replace(self.corpus, clips=tuple(words))
         clips = self.observe()
         statistics = self.freeze_statistics(clips)
         contents = Contents(self.corpus, clips, self.work, statistics)
@@ -77,6 +80,7 @@ class Job:
             changed=changed,
             unlabelled=sum(manifest.unlabelled.values()),
             left_out=self.failures.count(STATISTICS_STAGE),
+            spoken=[clip.spoken for clip in clips if clip.spoken is not None],
         )
 
     def built_explainer(self, preparation: Preparation) -> Explainer:

@@ -18,8 +18,12 @@ class ObservedClip:
     """`provenance["failed"]` holds the reason where the explainer failed."""
 
 
-def observe_and_explain(path: Path, transcript: str | None, parts: BuiltParts) -> ObservedClip:
+def observe_and_explain(
+    path: Path, transcript: str | None, parts: BuiltParts, *, why_no_text: str | None = None
+) -> ObservedClip:
     """Observe and explain one file exactly as `textmsa prepare` does; an explainer's failure is recorded, not raised.
+
+    `why_no_text` is recorded where there is no transcript.
 
     Raises
     ------
@@ -31,6 +35,8 @@ def observe_and_explain(path: Path, transcript: str | None, parts: BuiltParts) -
         An extractor or the explainer lacks something that is the user's to give.
     """
     observation = observe(path, transcript, audio=parts.audio, video=parts.video)
+    if why_no_text is not None and "text" in observation.missing:
+        observation = replace(observation, missing=observation.missing | {"text": why_no_text})
     outcome: Explanation | Exception
     try:
         outcome = parts.explainer.explain(observation)

@@ -1,10 +1,12 @@
 """What came of a preparation, in numbers and words."""
 
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from textmsa.prepare.failures import FAILURES
+from textmsa.speech.transcripts import named
+from textmsa.types import Transcript
 
 SHOWN_REASONS = 3  # of a modality that is missing; the store has them all
 
@@ -28,6 +30,8 @@ class PrepareResult:
     """Clips without a label."""
     left_out: int = 0
     """Training clips that the explainer's statistics are without, since it broke down on them."""
+    spoken: list[Transcript] = field(default_factory=list)
+    """Of the clips whose words the corpus does not give: what subtitles or speech recognition give."""
 
     @property
     def exit_code(self) -> int:
@@ -38,6 +42,7 @@ class PrepareResult:
         """The line that `textmsa prepare` prints."""
         parts = [f"{self.store}: {self.prepared} of {self.prepared + self.skipped} clips prepared"]
         parts += [_missing_line(modality, reasons) for modality, reasons in self.missing.items()]
+        parts += _words_lines(self.spoken)
         parts.append(f"{self.skipped} skipped" + (f" (see {self.store / FAILURES})" if self.exit_code else ""))
         if self.unexplained:
             parts.append(f"{self.unexplained} without explanation, which failed")
@@ -50,6 +55,20 @@ class PrepareResult:
         if not self.changed:
             parts.append("nothing to do")
         return "; ".join(parts)
+
+
+def _words_lines(spoken: list[Transcript]) -> list[str]:
+    """Where words come from that the corpus does not give; what is to be known where some are not English."""
+    sources = Counter(transcript.source for transcript in spoken if transcript.text is not None)
+    lines = [f"{count} transcripts from {source}" for source, count in sorted(sources.items())]
+    languages = Counter(transcript.language for transcript in spoken if transcript.language is not None)
+    foreign = [f"{count} {named(code)}" for code, count in languages.most_common() if code != "en"]
+    if foreign:
+        lines.append(
+            f"{', '.join(foreign)}: minilm reads English; train with an encoder of the language, or translate "
+            "(--translate en)"
+        )
+    return lines
 
 
 def _missing_line(modality: str, reasons: dict[str, int]) -> str:

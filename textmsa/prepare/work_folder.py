@@ -20,11 +20,12 @@ from textmsa.runtime.atomic import replacing, understood
 from textmsa.store.preparation import Preparation
 from textmsa.store.reading import Store
 from textmsa.store.writing import explanation_line
-from textmsa.types import Clip, Explanation, FeatureSequence, FeatureSpec, Observation
+from textmsa.types import Clip, Explanation, FeatureSequence, FeatureSpec, Observation, RecogniserSpec, Transcript
 
 RECORD_VERSION = 1
 """Raise it when `observe` or `media.py` changes what is observed; records and stores are then made anew."""
 LINES = "explanations.jsonl"
+HEARD = "transcripts.jsonl"
 
 
 def save_record(path: Path, observation: Observation) -> None:
@@ -64,7 +65,8 @@ def observation_of(
 ) -> Observation:
     """What was measured of a clip, with the transcript that the corpus gives it now."""
     reasons = {modality: reason for modality, reason in missing.items() if modality != "text"}
-    text = {"text": "no transcript"} if clip.transcript is None else {}
+    why = clip.spoken.reason if clip.spoken is not None else None
+    text = {"text": why or "no transcript"} if clip.transcript is None else {}
     return Observation(clip.path, clip.transcript, duration, audio, video, text | reasons, damage)
 
 
@@ -77,6 +79,8 @@ class WorkFolder:
         self.records.mkdir(parents=True, exist_ok=True)
         self.stored: dict[tuple[str, str], int] = {}
         self.explained: dict[tuple[str, str], Explanation] = {}
+        self.heard: dict[tuple[str, str], Transcript] = {}
+        """(id, key) -> what speech recognition heard."""
         self._stored_missing: list[dict[str, str]] = []
         self._sources: dict[str, str | None] = {}
         self._beside = _readers_beside(preparation)
@@ -85,7 +89,10 @@ class WorkFolder:
             self.stored = {key: index for index, key in enumerate(keys)}
             self.explained = _stored_explanations(finished)
             self._stored_missing = [json.loads(text) for text in finished.column("missing")]
+            spoken = {clip.id: clip.spoken for clip in finished.clips() if clip.spoken is not None}
+            self.heard = {(identity, said.made_of): said for identity, said in spoken.items() if said.made_of}
         self.explained |= _read_lines(folder / LINES)
+        self.heard |= _read_heard(folder / HEARD)
 
     def source(self, clip: Clip) -> str | None:
         """A key of the clip's media file, of what extractors read beside it and of these; None without a media file."""
@@ -103,6 +110,18 @@ class WorkFolder:
         extractors = [asdict(self.preparation.audio), asdict(self.preparation.video)]
         beside = [_state(path) for sources in self._beside for path in sources(clip.path)]
         return _key(RECORD_VERSION, media.st_size, media.st_mtime_ns, clip.transcript is None, *extractors, *beside)
+
+    def hearing_key(self, clip: Clip, recogniser: RecogniserSpec) -> str | None:
+        """A key of the clip's media file and of who listens to it; None without a media file."""
+        name, size, time = _state(clip.path)
+        return None if size < 0 else _key(name, size, time, asdict(recogniser))
+
+    def add_transcript(self, clip: Clip, heard: Transcript) -> None:
+        """Remember what was heard, under its key `made_of`; it survives the process from here on."""
+        assert heard.made_of is not None
+        self.heard[clip.id, heard.made_of] = heard
+        with (self.folder / HEARD).open("a", encoding="utf-8") as lines:
+            lines.write(json.dumps({"id": clip.id, **asdict(heard)}, ensure_ascii=False) + "\n")
 
     def record(self, clip: Clip) -> Path:
         """The file that holds or will hold the clip's observation."""
@@ -210,6 +229,19 @@ def _read_lines(path: Path) -> dict[tuple[str, str], Explanation]:
             identity = document.pop("id")
             explained[identity, key] = Explanation(**document)
     return explained
+
+
+def _read_heard(path: Path) -> dict[tuple[str, str], Transcript]:
+    """(id, key) -> what an unfinished run heard; a last line that was cut short is heard again."""
+    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")[:-1] if path.is_file() else []
+    heard = {}
+    with understood(path, remedy="remove it and run again: what it holds is then heard anew"):
+        for line in lines:
+            document: dict[str, Any] = json.loads(line)
+            identity = document.pop("id")
+            transcript = Transcript.from_json(document)
+            heard[identity, str(transcript.made_of)] = transcript
+    return heard
 
 
 def _key(*parts: Any) -> str:

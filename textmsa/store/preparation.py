@@ -9,7 +9,7 @@ from typing import Any
 
 from textmsa.features.statistics import Statistics
 from textmsa.runtime.atomic import read_json, understood, write_json
-from textmsa.types import ExplainerSpec, FeatureSpec
+from textmsa.types import ExplainerSpec, FeatureSpec, RecogniserSpec
 
 PREPARATION = "preparation.json"
 STATISTICS = "statistics.json"
@@ -30,11 +30,14 @@ class Preparation:
 
     like: str | None = None
     """SHA-256 of the statistics where they are those of another store or run (`prepare --like`)."""
+    recogniser: RecogniserSpec | None = None
+    """Who listened to clips without a transcript, where somebody did; a network may be fed by another."""
 
     def document(self) -> dict[str, Any]:
         """What preparation.json says."""
         parts = {name: asdict(getattr(self, name)) for name in PARTS}
-        return parts if self.like is None else parts | {"like": self.like}
+        more = {"like": self.like, "recogniser": asdict(self.recogniser) if self.recogniser else None}
+        return parts | {name: value for name, value in more.items() if value is not None}
 
     def save(self, folder: Path) -> None:
         """Write preparation.json and, where there are statistics, statistics.json into `folder`."""
@@ -53,7 +56,9 @@ class Preparation:
             if audio is None or video is None:
                 raise ValueError("audio or video is null")
             explainer = ExplainerSpec(**document["explainer"])
-            return Preparation(audio, video, explainer, statistics, document.get("like"))
+            heard = document.get("recogniser")
+            recogniser = None if heard is None else RecogniserSpec(**heard)
+            return Preparation(audio, video, explainer, statistics, document.get("like"), recogniser)
 
     def differences(self, other: "Preparation") -> list[str]:
         """What extractors or explainer of `other` are not as here, in words; statistics are not compared."""

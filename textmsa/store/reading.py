@@ -21,7 +21,16 @@ from textmsa.runtime.atomic import REMEDY
 from textmsa.store.manifest import DATA_FILE, MANIFEST, Manifest
 from textmsa.store.preparation import PREPARATION, STATISTICS, Preparation
 from textmsa.store.rows import CLIP_LABELS, CLIP_TEXTS, PIECES, PROVENANCE, StoredClip
-from textmsa.types import EXPLANATION_PARTS, Clip, Explanation, FeatureSequence, FeatureSpec, Observation, Sample
+from textmsa.types import (
+    EXPLANATION_PARTS,
+    Clip,
+    Explanation,
+    FeatureSequence,
+    FeatureSpec,
+    Observation,
+    Sample,
+    Transcript,
+)
 
 IDENTIFYING = (
     *("id", "split", *CLIP_LABELS, "transcript", "transcript_en"),
@@ -104,6 +113,8 @@ class Store:
         columns = {name: self.column(name) for name in (*CLIP_TEXTS, *CLIP_LABELS)}
         folder = Path(self.manifest.corpus_folder)
         columns["path"] = [folder / path for path in columns["path"]]
+        if "spoken" in self._chunks:
+            columns["spoken"] = list(map(_spoken, self.column("spoken")))
         return [Clip(**dict(zip(columns, row, strict=True))) for row in zip(*columns.values(), strict=True)]
 
     def explanations(self) -> list[Explanation]:
@@ -118,7 +129,8 @@ class Store:
 
         texts = {name: cell(name) for name in CLIP_TEXTS}
         texts["path"] = Path(self.manifest.corpus_folder) / texts["path"]
-        clip = Clip(**texts, **{name: cell(name) for name in CLIP_LABELS})
+        spoken = _spoken(cell("spoken")) if "spoken" in self._chunks else None
+        clip = Clip(**texts, **{name: cell(name) for name in CLIP_LABELS}, spoken=spoken)
         observation = Observation(
             path=clip.path,
             transcript=clip.transcript,
@@ -226,3 +238,8 @@ class Store:
     def labels(self, split: str) -> npt.NDArray[np.float64]:
         """Labels (N,) of a split in the order of `indices`; NaN where a clip has none."""
         return np.asarray(self.label_N[self.indices(split)])
+
+
+def _spoken(text: str | None) -> Transcript | None:
+    """What a cell of the column `spoken` says."""
+    return None if text is None else Transcript.from_json(json.loads(text))

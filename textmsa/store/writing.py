@@ -71,7 +71,14 @@ def _write_rows(path: Path, clips: Iterable[StoredClip], manifest: Manifest) -> 
 def _columns() -> Any:
     from datasets import Features, List, Value
 
-    texts = [*CLIP_TEXTS, *PROVENANCE, "missing", "damage", *(f"explanation_{name}" for name in EXPLANATION_PARTS)]
+    texts = [
+        *CLIP_TEXTS,
+        *PROVENANCE,
+        "missing",
+        "damage",
+        "spoken",
+        *(f"explanation_{name}" for name in EXPLANATION_PARTS),
+    ]
     columns: dict[str, Any] = {name: Value("string") for name in [*texts, "explanation_provenance"]}
     columns |= {name: Value("float64") for name in (*CLIP_LABELS, "duration")}
     for modality in ("audio", "video"):
@@ -93,6 +100,7 @@ def _row(stored: StoredClip, manifest: Manifest) -> dict[str, Any]:
     missing = json.dumps(observation.missing, ensure_ascii=False)
     row |= {"duration": observation.duration, "missing": missing, "damage": observation.damage}
     row |= {name: getattr(stored, name) for name in PROVENANCE}
+    row["spoken"] = None if clip.spoken is None else json.dumps(asdict(clip.spoken), ensure_ascii=False)
     for modality, spec in (("audio", manifest.audio), ("video", manifest.video)):
         sequence: FeatureSequence | None = getattr(observation, modality)
         if sequence is not None and (spec is None or sequence.names != spec.names):
