@@ -34,7 +34,8 @@ COMMANDS = {
     "prepare": Command("textmsa.prepare.command:prepare", "clips -> features and explanations in a store"),
     "train": Command("textmsa.train.command:train", "recipe + store -> a trained model in a run folder"),
     "evaluate": Command("textmsa.evaluate.command:evaluate", "run + store -> metrics beside baselines and floors"),
-    "predict": Command("textmsa.predict:predict", "a clip -> score, explanations, gates, experts"),
+    "calibrate": Command("textmsa.intervals:calibrate", "run + labelled clips that it never saw -> intervals"),
+    "predict": Command("textmsa.predict:predict", "a clip -> score, interval, contributions, explanations"),
     "zero-shot": Command("textmsa.evaluate.zero_shot:zero_shot", "a language model's own scores, as a baseline"),
     "finetune-explainer": Command(
         "textmsa.train.explainer:finetune_explainer", "described clips -> a LoRA for an explainer's model"

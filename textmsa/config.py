@@ -137,6 +137,9 @@ class TrainingConfig:
     modality_dropout: float = 0.0
     """While training, each modality and each explanation of a clip is left out with this probability; one modality
     always stays."""
+    calibration_share: float = 0.0
+    """Share of the training clips, by whole videos, that nothing is learnt from: intervals are calibrated on them
+    when the training ends (docs/intervals.md)."""
     data_workers: int = 0
     """Processes that read ahead while a step computes: for stores that do not fit into memory, 1 or 2."""
     max_grad_norm: float = 1.0
@@ -193,7 +196,13 @@ WHOLE = {
     0: ("training.data_workers", "training.weight_decay", "training.unimodal_weight", "model.position_std"),
 }
 """The least that a value may be, null apart -> keys."""
-SHARES = ("model.dropout", "model.fusion_dropout", "training.modality_dropout", "training.warmup_fraction")
+SHARES = (
+    "model.dropout",
+    "model.fusion_dropout",
+    "training.modality_dropout",
+    "training.warmup_fraction",
+    "training.calibration_share",
+)
 """Keys of rates from 0 to below 1."""
 ABOVE_0 = (
     *("training.learning_rate", "training.encoder_learning_rate", "training.max_grad_norm"),

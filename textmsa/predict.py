@@ -1,4 +1,4 @@
-"""A run with its built parts: raw clip in, score, explanations, gates and experts out.
+"""A run with its built parts: raw clip in, score, interval, contributions and explanations out.
 
 A clip is observed and explained by the function that `textmsa prepare` uses, and scored by that of `textmsa evaluate`.
 """
@@ -6,20 +6,25 @@ A clip is observed and explained by the function that `textmsa prepare` uses, an
 import json as jsons
 import logging
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
+from textmsa.contributions import contributions as contributions_of
 from textmsa.errors import ExtractorError, UnreadableClip, UserError
+from textmsa.intervals import calibration_of
+from textmsa.occlusion import changes_by_words, changes_over_time
 from textmsa.prepare.one_clip import ObservedClip, observe_and_explain, with_translation
 from textmsa.prepare.parts import BuiltParts, build_parts
 from textmsa.run import Precision, Run
-from textmsa.scoring import Scores
+from textmsa.scoring import Scores, mean_of
 from textmsa.speech.transcripts import Recogniser, chosen_model, language_notice, origin_in_words, transcript_of
 from textmsa.types import MODALITIES, RESIDUAL_SEPARATOR, Clip, Prediction, Sample, Transcript
 
 NEUTRAL_SHARE = 0.05  # of the range: scores this near to 0 are called neutral
+Shown = Literal["modalities", "words", "time", "all"]
 logger = logging.getLogger(__name__)
 
 
@@ -56,7 +61,7 @@ class Predictor:
         self.run.load(precision)
         self._seconds_loading = time.monotonic() - started
 
-    def predict(self, clip: Path | str, *, text: str | None = None) -> Prediction:
+    def predict(self, clip: Path | str, *, text: str | None = None, contributions: Shown = "modalities") -> Prediction:
         """Score one clip and explain it.
 
         Parameters
@@ -66,10 +71,23 @@ class Predictor:
         text
             What is said in it; without it the predictor's recogniser listens, or, where it has none, a file of
             subtitles beside the clip is read (.srt, .vtt, .txt); without that too the text counts as missing.
+        contributions
+            What counted: "modalities" alone, or also each of the "words", each moment of "time", or "all".
 
         Raises UserError, one line, for a file that cannot be used.
         """
-        return self.scored(clip, text=text)[0]
+        prediction, sample, _ = self.scored(clip, text=text)
+        return self.with_changes(prediction, sample, contributions)
+
+    def with_changes(self, prediction: Prediction, sample: Sample, contributions: Shown) -> Prediction:
+        """The prediction with what words, or moments, of its sample did."""
+        if contributions in ("words", "all"):
+            words = changes_by_words(self.run, sample, precision=self.precision)
+            prediction = replace(prediction, words=words)
+        if contributions in ("time", "all"):
+            over_time = changes_over_time(self.run, sample, precision=self.precision)
+            prediction = replace(prediction, over_time=over_time)
+        return prediction
 
     def scored(self, clip: Path | str, *, text: str | None = None) -> tuple[Prediction, Sample, Scores]:
         """As `predict`, with the sample that was scored and its scores."""
@@ -88,17 +106,20 @@ class Predictor:
         prepared = time.monotonic()
         said = Clip(id=clip.name, path=clip, transcript=observation.transcript)
         sample = Sample(with_translation(said, explanation), observation, explanation)
-        scores = self.run.score([sample], [0], precision=self.precision)
+        members = self.run.score_members([sample], [0], precision=self.precision)
+        scores, score_range = mean_of(members), self.run.info.score_range
+        counted = contributions_of(self.run, [sample], [0], precision=self.precision, within=score_range)
+        calibration, no_interval = calibration_of(self.run)
         seconds = {"prepare": prepared - heard, "score": time.monotonic() - prepared}
         if spoken.source == "speech recognition":
             seconds = {"transcribe": heard - started, **seconds}
         text_read, missing = self.run.reads(sample)
-        score = float(np.clip(scores.score_N[0], *self.run.info.score_range))
+        score = float(np.clip(scores.score_N[0], *score_range))
         prediction = Prediction(
             path=str(clip),
             score=score,
-            score_range=self.run.info.score_range,
-            polarity=polarity(score, self.run.info.score_range),
+            score_range=score_range,
+            polarity=polarity(score, score_range),
             transcript=observation.transcript,
             explanation=explanation,
             gates=dict(zip(MODALITIES, scores.gates_NM[0].tolist(), strict=True)),
@@ -107,9 +128,14 @@ class Predictor:
             damage=observation.damage,
             seconds={"load": self._loading(), **seconds},
             text_read=text_read,
-            unimodal=unimodal_of(scores, self.run.info.score_range),
+            unimodal=unimodal_of(scores, score_range),
             spoken=spoken,
             notice=self._notice(spoken),
+            contributions=dict(zip(MODALITIES, counted.contribution_NM[0].tolist(), strict=True)),
+            base=counted.base.score,
+            base_of=counted.base.source,
+            interval=calibration.interval(members) if calibration else None,
+            no_interval=no_interval,
         )
         return prediction, sample, scores
 
@@ -163,6 +189,7 @@ def predict(
     speech_model: str | None = None,
     json: bool = False,
     precision: Precision = "fp32",
+    contributions: Shown = "modalities",
 ) -> PredictResult:
     """Score one clip and explain it.
 
@@ -184,16 +211,20 @@ def predict(
         Print JSON.
     precision
         "fp32", or "int8": the text encoder in 8-bit integers, with the drift of the score printed.
+    contributions
+        What counted: "modalities" alone, or also each of the "words", each moment of "time", or "all".
 
     Examples
     --------
     textmsa predict run clip.mp4 --text "I loved it."
     textmsa predict run clip.mp4 --transcribe
+    textmsa predict run clip.mp4 --text "I loved it." --contributions words
     textmsa predict run clip.mp4 --json
     """
     model = chosen_model(transcribe, speech_model, text)
     predictor = Predictor(run, precision=precision, recogniser=None if model is None else _recogniser(model))
     prediction, sample, scores = predictor.scored(clip, text=text)
+    prediction = predictor.with_changes(prediction, sample, contributions)
     if precision == "int8":
         logger.info(predictor.run.drift([sample], [0], scores))
     return PredictResult(prediction, json)
@@ -235,7 +266,16 @@ def as_text(prediction: Prediction) -> str:
     low, high = prediction.score_range
     explanation = prediction.explanation
     lines = [f"{prediction.path}: {prediction.score:+.2f} in [{low:g}, {high:g}], {prediction.polarity}"]
-    lines += [f"  {name:<6} {_inner(prediction, name)}  {_state(prediction, name)}" for name in MODALITIES]
+    lines.append(f"  {_interval(prediction)}")
+    if prediction.base is not None:
+        lines.append(f"  what counted      from {prediction.base:+.2f}, {prediction.base_of}, by")
+    lines += [f"  {name:<6} {_counted(prediction, name)}  {_state(prediction, name)}" for name in MODALITIES]
+    lines += [f'  without "{part.words}"  {part.change:+.2f}' for part in prediction.words]
+    lines += [
+        f"  without {part.start:.1f} to {part.end:.1f} s  "
+        + (", ".join(f"{name} {change:+.2f}" for name, change in part.change.items()) or "nothing there")
+        for part in prediction.over_time
+    ]
     if prediction.spoken is not None and prediction.spoken.source not in ("given", "none"):
         lines.append(f"  words from        {origin_in_words(prediction.spoken)}")
     if prediction.notice:
@@ -246,20 +286,36 @@ def as_text(prediction: Prediction) -> str:
         lines.append(f"  summary           {explanation.summary}")
     if failed := explanation.provenance.get("failed"):
         lines.append(f"  explainer failed  {failed}")
-    for number, weights in enumerate(prediction.experts, 1):
-        chosen = [f"{i}: {weight:.2f}" for i, weight in enumerate(weights) if weight > 0]
-        lines.append(f"  layer {number} experts   {', '.join(chosen)}")
+    lines.append(f"  inner figures     {_inner(prediction)}")
     lines.append("  seconds           " + ", ".join(f"{stage} {s:.2f}" for stage, s in prediction.seconds.items()))
     return "\n".join(lines)
 
 
-def _inner(prediction: Prediction, modality: str) -> str:
-    """A modality's gate, and its score alone where the network says one."""
-    gate = f"gate {prediction.gates[modality]:.2f}"
+def _interval(prediction: Prediction) -> str:
+    """The interval, or why there is none."""
+    found = prediction.interval
+    if found is None:
+        return f"interval          {prediction.no_interval or 'none'}"
+    ends = f"{found.low:+.2f} to {found.high:+.2f}"
+    return f"{f'{found.level:.0%} interval':<17} {ends} (calibrated on {found.source})"
+
+
+def _counted(prediction: Prediction, modality: str) -> str:
+    """What a modality adds, and its score alone where the network says one."""
+    added = f"{prediction.contributions.get(modality, 0.0):+.2f}"
     if not prediction.unimodal:
-        return gate
+        return added
     alone = prediction.unimodal.get(modality)
-    return gate + ("             " if alone is None else f"  alone {alone:+.2f}")
+    return added + ("             " if alone is None else f"  alone {alone:+.2f}")
+
+
+def _inner(prediction: Prediction) -> str:
+    """The network's gates and experts, which do not tell what counted."""
+    parts = ["gates " + ", ".join(f"{name} {gate:.2f}" for name, gate in prediction.gates.items())]
+    for number, weights in enumerate(prediction.experts, 1):
+        chosen = [f"{i}: {weight:.2f}" for i, weight in enumerate(weights) if weight > 0]
+        parts.append(f"layer {number} experts {', '.join(chosen)}")
+    return "; ".join(parts)
 
 
 def _state(prediction: Prediction, modality: str) -> str:

@@ -77,6 +77,8 @@ class RunInfo:
     """Of this package's checkout, where it was one."""
     created: str = ""
     """ISO 8601, UTC; empty in the runs of textmsa 0.1."""
+    training_mean: float | None = None
+    """Mean label of the clips that were trained on; None in runs from before it was recorded."""
 
     def save(self, folder: Path) -> None:
         """Write run.json at once or not at all."""

@@ -178,6 +178,38 @@ class Samples(Protocol):
 
 
 @dataclass(frozen=True)
+class WordsChange:
+    """What a score loses without some words of the text."""
+
+    words: str
+    change: float
+
+
+@dataclass(frozen=True)
+class ChangeOverTime:
+    """What a score loses without what was measured, or said, in a window of the clip."""
+
+    start: float
+    """Seconds; a share of the clip where it has no duration."""
+    end: float
+    change: dict[str, float]
+    """Modality -> change, for those that have something there."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Where the true score lies with a probability of `level`, as far as clips are like those calibrated on."""
+
+    level: float
+    low: float
+    high: float
+    clips: int
+    """That it was calibrated on."""
+    source: str
+    """Which clips these were, in words."""
+
+
+@dataclass(frozen=True)
 class Prediction:
     """The score of one clip with all that led to it."""
 
@@ -189,9 +221,10 @@ class Prediction:
     transcript: str | None
     explanation: Explanation
     gates: dict[str, float]
-    """Modality -> weight in the fusion; they sum to 1 over those present."""
+    """Modality -> weight in the fusion, an inner figure; they sum to 1 over those present. `contributions` say what
+    counted."""
     experts: list[list[float]]
-    """Layer -> expert -> weight; zero for experts not chosen."""
+    """Layer -> expert -> weight, an inner figure; zero for experts not chosen."""
     missing: dict[str, str]
     """Modality -> why the network read nothing of it."""
     seconds: dict[str, float]
@@ -206,6 +239,20 @@ class Prediction:
     """Where the transcript comes from, its words with their times, and the language."""
     notice: str | None = None
     """What is wrong with the words for this network: a language that its text encoder does not read."""
+    contributions: dict[str, float] = field(default_factory=dict)
+    """Modality -> what it adds to `base` (exact Shapley values); with the base they sum to the score."""
+    base: float | None = None
+    """The score of nothing."""
+    base_of: str = ""
+    """What the base is, in words."""
+    interval: Interval | None = None
+    """None where the run has no calibration."""
+    no_interval: str = ""
+    """Why there is no interval, in words."""
+    words: list[WordsChange] = field(default_factory=list)
+    """What each word did, in their order, where that was asked for."""
+    over_time: list[ChangeOverTime] = field(default_factory=list)
+    """What each moment did, where that was asked for."""
 
 
 @dataclass(frozen=True)

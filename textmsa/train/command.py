@@ -12,6 +12,7 @@ import numpy as np
 from textmsa import metrics
 from textmsa.config import MOST_SEED, AlignmentQuery, Recipe, check_recipe
 from textmsa.errors import UserError
+from textmsa.intervals import calibrate, calibration_of
 from textmsa.run import MODEL, RECIPE, RUN, Run, RunInfo, seed_folder
 from textmsa.runtime.claim import CLAIM, LOCK, locked
 from textmsa.runtime.device import choose_device
@@ -96,11 +97,20 @@ def train(
     store = Store.open(data)
     job = Job(recipe, store, out, choose_device(device), precision)
     if _is_finished(job, numbers):
+        _calibrate(job)
         return TrainResult(out, RunInfo.load(out), finished_before=True)
     check_data(recipe, store)
     job.check()
     with locked(out, command=COMMAND):
-        return _train_seeds(job, numbers) if numbers else _train_seed(job)
+        result = _train_seeds(job, numbers) if numbers else _train_seed(job)
+        _calibrate(job)
+        return result
+
+
+def _calibrate(job: Job) -> None:
+    """Give a finished run intervals from the clips that its training set aside, if it did and has none."""
+    if job.recipe.training.calibration_share and calibration_of(Run.open(job.folder))[0] is None:
+        logger.info(calibrate(job.folder, data=job.store.path).text())
 
 
 def parse_seeds(given: str) -> list[int]:

@@ -16,11 +16,13 @@ from textmsa.inputs.collator import Collator
 from textmsa.inputs.examples import SampleDataset, have_text, texts_of
 from textmsa.inputs.time_grid import standards_of
 from textmsa.inputs.views import drop_modalities, view_of
+from textmsa.intervals import LEVEL, check_enough
 from textmsa.model import TextMsaConfig, TextMsaModel
 from textmsa.model.text_encoder import load_encoder
 from textmsa.run import MODEL
 from textmsa.scoring import Scores, score_all
 from textmsa.store.reading import Store
+from textmsa.store.set_aside import set_aside
 from textmsa.train.encoder import RECORD
 from textmsa.train.text_encoder import freeze_encoder, merge_lora
 
@@ -46,7 +48,7 @@ class Learner:
     collator
         Examples -> batch, with what the frozen part of the text encoder makes of the texts.
     splits
-        "train" and "valid" -> the labelled clips as examples, in the order of `Store.labelled`.
+        "train" and "valid" -> the labelled clips as examples, in the order of `learnt_from`.
     family
         Of the corpus' metrics.
     """
@@ -71,7 +73,7 @@ class Learner:
         thin = {"train": partial(drop_modalities, rate=rate)} if rate > 0 else {}
         splits = {
             split: SampleDataset(
-                view, store.labelled(split), standards, model.config, thin.get(split), keep_bytes=KEPT_BYTES
+                view, learnt_from(recipe, store, split), standards, model.config, thin.get(split), keep_bytes=KEPT_BYTES
             )
             for split in LEARNT_FROM
         }
@@ -117,23 +119,34 @@ def labels_of(store: Store, split: str) -> npt.NDArray[np.float64]:
     return np.asarray(store.label_N[store.labelled(split)])
 
 
+def learnt_from(recipe: Recipe, store: Store, split: str) -> list[int]:
+    """Where the labelled clips of a split stand that are learnt from: those of "train" that are not set aside."""
+    aside = set(set_aside(store, recipe.training.calibration_share)) if split == "train" else set()
+    return [index for index in store.labelled(split) if index not in aside]
+
+
 def check_data(recipe: Recipe, store: Store) -> None:
     """Log what of a store is not learnt from.
 
-    Raises UserError where a split has no labelled clip, or no clip to train on has the text that the recipe reads.
+    Raises UserError where a split has no labelled clip, no clip to train on has the text that the recipe reads, or too
+    few clips are set aside to calibrate on.
     """
     for split in LEARNT_FROM:
         labelled, clips = store.labelled(split), store.indices(split)
         if len(labelled) < len(clips):
             left_out = len(clips) - len(labelled)
             logger.info("%s: %d of %d clips have no label and are left out", split, left_out, len(clips))
+    if share := recipe.training.calibration_share:
+        aside = set_aside(store, share)
+        check_enough(len(aside), [LEVEL], "clip", where=f"training.calibration_share {share:g}")
+        logger.info("train: %d of %d clips are set aside to calibrate on", len(aside), len(store.labelled("train")))
     if recipe.training.unimodal_weight > 0:
         _tell_unimodal_labels(recipe, store)
     inputs = recipe.inputs
     if "text" not in inputs.modalities:
         return
     having = have_text(view_of(store, inputs, store.preparation), inputs)
-    training = store.labelled("train")
+    training = learnt_from(recipe, store, "train")
     count = sum(having[index] for index in training)
     if not count and inputs.text_input in NEEDED_TEXTS and inputs.pieces == "tokenize":
         raise UserError(
@@ -147,7 +160,7 @@ def check_data(recipe: Recipe, store: Store) -> None:
 
 def _tell_unimodal_labels(recipe: Recipe, store: Store) -> None:
     """Log of which modalities nothing can be learnt alone, for want of labels."""
-    training = np.array(store.labelled("train"))
+    training = np.array(learnt_from(recipe, store, "train"))
     for modality in recipe.inputs.modalities:
         label_N = np.array(store.column(f"label_{modality}"), np.float64)[training]
         label_N = label_N[np.isfinite(label_N)]

@@ -41,6 +41,7 @@ def train_one(job: Job) -> RunInfo:
         packages=manifest.packages | package_versions(TRAINING),
         commit=commit(),
         created=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+        training_mean=float(job.store.label_N[learner.splits["train"].indices].mean()),
     )
     write_text(job.folder / HISTORY, json.dumps(history, indent=1) + "\n")
     write_text(job.folder / MODEL / CARD, model_card(info, job.recipe, manifest, ratings_learnt(job.folder / MODEL)))
