@@ -52,11 +52,11 @@ def read_media(path: Path, *, fps: float = FPS, sample_rate: int = SAMPLE_RATE) 
 
     Raises UnreadableClip (the message is the reason) where nothing can be decoded or the clip is too long.
     """
-    with _opened(path) as container:
+    with opened(path) as container:
         seconds = (container.duration or 0) / 1e6
         if seconds > MAX_SECONDS:
             raise _too_long(seconds)
-        decoding = _Decoding(container, fps=fps)
+        decoding = Decoding(container, fps=fps)
         decoding.run()
         return decoding.media(path, sample_rate=sample_rate)
 
@@ -80,8 +80,8 @@ def stream_sound(path: Path, *, sample_rate: int, seconds: float = 10.0) -> Iter
     """
     import soxr
 
-    with _opened(path) as container:
-        decoding = _Decoding(container, fps=1.0, kinds=("audio",))
+    with opened(path) as container:
+        decoding = Decoding(container, fps=1.0, kinds=("audio",))
         sound = decoding.sound
         assert sound is not None
         resampling: Any = None
@@ -108,8 +108,8 @@ def stream_sound(path: Path, *, sample_rate: int, seconds: float = 10.0) -> Iter
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    """The file's container; UnreadableClip where it is no clip."""
+def opened(path: Path) -> Iterator[Any]:
+    """The file's container, of PyAV; UnreadableClip where it is no clip."""
     import av
 
     if not path.is_file():
@@ -142,17 +142,19 @@ def _short(error: Exception) -> str:
     return getattr(error, "strerror", None) or first_line(error)
 
 
-class _Decoding:
-    """One pass over a container's packets."""
+class Decoding:
+    """One pass over a container's packets; `held` are the seconds of pictures that are kept at a time, else all."""
 
-    def __init__(self, container: Any, *, fps: float, kinds: tuple[str, ...] = ("audio", "video")) -> None:
+    def __init__(
+        self, container: Any, *, fps: float, kinds: tuple[str, ...] = ("audio", "video"), held: float | None = None
+    ) -> None:
         self.container = container
         self.claimed = (container.duration or 0) / 1e6
-        start = container.start_time / 1e6 if container.start_time is not None else 0.0
+        start = self.origin = container.start_time / 1e6 if container.start_time is not None else 0.0
         self.missing: dict[str, str] = {}
         audio, video = (self._stream(kind) if kind in kinds else None for kind in ("audio", "video"))
         self.sound = _Sound(start) if audio is not None else None
-        self.pictures = _Pictures(video, start, fps, self.claimed) if video is not None else None
+        self.pictures = _Pictures(video, start, fps, held or self.claimed) if video is not None else None
         self.streams = [stream for stream in (audio, video) if stream is not None]
         if not self.streams:
             raise UnreadableClip("holds neither sound nor video" if "video" in kinds else self.missing["audio"])

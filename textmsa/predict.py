@@ -8,7 +8,7 @@ import logging
 import time
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 
@@ -22,6 +22,9 @@ from textmsa.run import Precision, Run
 from textmsa.scoring import Scores, mean_of
 from textmsa.speech.transcripts import Recogniser, chosen_model, language_notice, origin_in_words, transcript_of
 from textmsa.types import MODALITIES, RESIDUAL_SEPARATOR, Clip, Prediction, Sample, Transcript
+
+if TYPE_CHECKING:
+    from textmsa.media import Media
 
 NEUTRAL_SHARE = 0.05  # of the range: scores this near to 0 are called neutral
 Shown = Literal["modalities", "words", "time", "all"]
@@ -101,7 +104,24 @@ class Predictor:
         started = time.monotonic()
         spoken = transcript_of(clip, given=text, recogniser=self.recogniser)
         heard = time.monotonic()
-        observed = self._observed(clip, spoken)
+        prediction, sample, scores = self._scored(clip, self._observed(clip, spoken), spoken, since=heard)
+        if spoken.source == "speech recognition":
+            seconds = {"load": prediction.seconds["load"], "transcribe": heard - started, **prediction.seconds}
+            prediction = replace(prediction, seconds=seconds)
+        return prediction, sample, scores
+
+    def scored_media(self, media: "Media", spoken: Transcript) -> tuple[Prediction, Sample, Scores]:
+        """As `scored`, of a clip that is decoded already: a stretch of a longer file.
+
+        Raises ClipError where neither text nor audio nor video is in it, or an extractor broke down.
+        """
+        started = time.monotonic()
+        observed = observe_and_explain(media, spoken.text, self.parts, why_no_text=spoken.reason)
+        return self._scored(media.path, observed, spoken, since=started)
+
+    def _scored(
+        self, clip: Path, observed: ObservedClip, spoken: Transcript, *, since: float
+    ) -> tuple[Prediction, Sample, Scores]:
         observation, explanation = observed.observation, observed.explanation
         prepared = time.monotonic()
         said = Clip(id=clip.name, path=clip, transcript=observation.transcript)
@@ -110,9 +130,7 @@ class Predictor:
         scores, score_range = mean_of(members), self.run.info.score_range
         counted = contributions_of(self.run, [sample], [0], precision=self.precision, within=score_range)
         calibration, no_interval = calibration_of(self.run)
-        seconds = {"prepare": prepared - heard, "score": time.monotonic() - prepared}
-        if spoken.source == "speech recognition":
-            seconds = {"transcribe": heard - started, **seconds}
+        seconds = {"prepare": prepared - since, "score": time.monotonic() - prepared}
         text_read, missing = self.run.reads(sample)
         score = float(np.clip(scores.score_N[0], *score_range))
         prediction = Prediction(
