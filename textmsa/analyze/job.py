@@ -1,4 +1,4 @@
-"""The stages of an analysis: words -> utterances; one decode in which each is scored; a timeline of what is recorded."""
+"""The stages of an analysis: words -> utterances; one decode in which each is scored; a timeline of the records."""
 
 import math
 from collections.abc import Iterator, Sequence

@@ -81,6 +81,7 @@ def _contributions(axes: "Axes", timeline: Timeline, unit: float) -> None:
         axes.bar(left, value, width, bottom, align="edge", color=BY_MODALITY[name], label=name, linewidth=0)
         above, below = above + np.maximum(value, 0), below + np.minimum(value, 0)
     axes.axhline(0, color="#999999", linewidth=0.6)
+    axes.margins(y=0.2)
     axes.set_ylabel("contributions")
     axes.legend(loc="upper right", fontsize=8, ncols=3)
 
@@ -110,7 +111,7 @@ def _face(axes: "Axes", timeline: Timeline, unit: float) -> None:
         if name in timeline.tracks:
             times, values = _reduced(timeline.tracks[name])
             axes.plot(times / unit, values, linewidth=0.8, label=name.replace("_", " "))
-    axes.set_ylim(0, 1.02)
+    axes.set_ylim(0, 1.3)  # room for the names
     axes.legend(loc="upper right", fontsize=8, ncols=5)
 
 

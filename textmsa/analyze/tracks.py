@@ -48,7 +48,7 @@ def tracks_of(media: Media, audio: FeatureSequence | None, video: FeatureSequenc
         tracks["energy"] = _plain(_energy(media, steps), 1)
         tracks["pitch"] = _plain(_pitch(media, audio, steps), 1)
     if media.frames is not None:
-        tracks["face"] = [None] * steps if video is None else _seen(video, steps)
+        tracks["face"] = [0.0] * steps if video is None else _seen(video, steps)  # extractors refuse a clip without
     if video is not None:
         for name, columns in _columns(video.names).items():
             values_T = video.values_TF[:, [video.names.index(column) for column in columns]].mean(axis=1)
@@ -79,10 +79,8 @@ def _columns(names: Sequence[str]) -> dict[str, tuple[str, ...]]:
 
 
 def _seen(video: FeatureSequence, steps: int) -> Track:
-    if "face_present" in video.names:
-        seen_T = video.column("face_present")
-    else:
-        seen_T = np.isfinite(video.values_TF).any(axis=1).astype(np.float32)
+    found_T = np.isfinite(video.values_TF).any(axis=1).astype(np.float32)
+    seen_T = video.column("face_present") if "face_present" in video.names else found_T
     mean_G = _means(seen_T, video.times_T, steps)
     return _plain(np.where(np.isnan(mean_G), np.nan, mean_G >= 0.5), 0)
 
