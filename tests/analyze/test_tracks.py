@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from media_fixtures import tone
 
-from textmsa.analyze.tracks import joined, tracks_of
+from textmsa.analyze.tracks import Track, joined, tracks_of
 from textmsa.features.video_mediapipe import NAMES
 from textmsa.media import Media
 from textmsa.types import FeatureSequence
@@ -20,7 +20,9 @@ def test_energy_and_pitch_of_a_tone_after_silence():
     sound_N = np.concatenate([np.zeros(11_025, np.float32), tone(0.5, hertz=200)])
     tracks = tracks_of(media(sound_N), None, None)
     assert list(tracks) == ["energy", "pitch"]
-    assert tracks["energy"][:5] == [-100.0] * 5 and all(value > -25 for value in tracks["energy"][5:])
+    assert tracks["energy"][:5] == [-100.0] * 5 and all(
+        value is not None and value > -25 for value in tracks["energy"][5:]
+    )
     assert tracks["pitch"][2] is None and tracks["pitch"][7] == pytest.approx(200, rel=0.01)
 
 
@@ -58,5 +60,8 @@ def test_pictures_of_which_nothing_could_be_measured_tell_of_no_face():
 
 
 def test_tracks_are_joined_in_their_places_and_the_first_counts():
-    parts = [(0, {"energy": [1.0, 2.0]}), (1, {"energy": [9.0, None, 4.0], "face": [1.0]})]
+    parts: list[tuple[int, dict[str, Track]]] = [
+        (0, {"energy": [1.0, 2.0]}),
+        (1, {"energy": [9.0, None, 4.0], "face": [1.0]}),
+    ]
     assert joined(parts, 4) == {"energy": [1.0, 2.0, None, 4.0], "face": [None, 1.0, None, None]}

@@ -38,7 +38,7 @@ def test_a_sentence_shorter_than_a_second_goes_on_and_a_pause_ends_one():
 
 
 def test_lines_shown_together_are_of_two_people():
-    found = from_subtitles(subtitles((0.0, 3.0, "Are you"), (1.0, 2.0, "Yes I"), (3.0, 4.0, "am")))
+    found = from_subtitles(subtitles((0.0, 3.0, "Are you"), (1.0, 2.0, "Yes I"), (3.5, 4.0, "am")))
     assert texts(found) == ["Are you", "Yes I", "am"]
 
 

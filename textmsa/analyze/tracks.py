@@ -51,7 +51,7 @@ def tracks_of(media: Media, audio: FeatureSequence | None, video: FeatureSequenc
         tracks["face"] = [0.0] * steps if video is None else _seen(video, steps)  # extractors refuse a clip without
     if video is not None:
         for name, columns in _columns(video.names).items():
-            values_T = video.values_TF[:, [video.names.index(column) for column in columns]].mean(axis=1)
+            values_T = np.asarray(np.mean([video.column(column) for column in columns], axis=0), dtype=np.float32)
             tracks[name] = _plain(_means(values_T, video.times_T, steps), 3)
     return tracks
 
