@@ -139,6 +139,7 @@ class SplitTable:
         return (self._sample(row, split, specs, folder) for row in range(len(self)))
 
     def _sample(self, row: int, split: str, specs: dict[str, FeatureSpec], folder: Path) -> Sample:
+        labels: dict[str, Any] = {field: self._label(key, row) for field, key in LABELS.items()}
         clip = Clip(
             id=self.ids[row],
             path=folder / self.ids[row],
@@ -146,7 +147,7 @@ class SplitTable:
             split=split,
             video_id=self.ids[row].split(ID_SEPARATOR)[0],
             transcript_en=self._text("raw_text_en", row),
-            **{field: self._label(key, row) for field, key in LABELS.items()},
+            **labels,
         )
         sequences = {modality: self._sequence(modality, row, specs[modality]) for modality in COLUMN_OF}
         pieces = {

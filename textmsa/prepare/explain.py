@@ -117,8 +117,8 @@ def explain(
         if out is None:
             raise UserError("--out FILE.jsonl is needed for a corpus")
         parts = {"audio": audio, "video": video, "explainer": explainer, "explainer_options": explainer_options}
-        parts |= {"translate": translate, "transcribe": transcribe, "speech_model": speech_model}
-        return _explain_corpus(source, Path(out), parts, workers=workers, layout=layout)
+        words: dict[str, Any] = {"translate": translate, "transcribe": transcribe, "speech_model": speech_model}
+        return _explain_corpus(source, Path(out), parts | words, workers=workers, layout=layout)
     if not source.is_file():
         raise UserError(f"{source}: no such file or folder; give a corpus, or a video or audio file")
     options = (explainer_options or {}) | ({} if translate is None else {"translate": translate})

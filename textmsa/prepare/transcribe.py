@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from textmsa.errors import UserError, WorkerDied, reason_of
+from textmsa.errors import UserError, reason_of
 from textmsa.prepare.work_folder import WorkFolder
 from textmsa.runtime.progress import track
 from textmsa.runtime.workers import Crew
@@ -21,16 +21,16 @@ class HearingTask:
     """As `--speech-model` has it."""
 
 
-def hear(task: HearingTask) -> Transcript:
-    """In a worker: what is said in a clip; a breakdown is the reason why there are no words. Raises UserError."""
-    from textmsa.speech.recognise import SOURCE, shared_recogniser
+def hear(task: HearingTask) -> Transcript | str:
+    """In a worker: what is said in a clip, or how the recogniser broke down on it. Raises UserError."""
+    from textmsa.speech.recognise import shared_recogniser
 
     try:
         return shared_recogniser(task.model).transcribe(task.path)
     except UserError:
         raise
     except Exception as error:
-        return Transcript(None, SOURCE, reason=f"speech recognition failed: {reason_of(error)}", made_with=task.model)
+        return reason_of(error)
 
 
 def with_words(
@@ -59,12 +59,14 @@ def _heard(
     keys = {clip.id: key for clip in clips if (key := work.hearing_key(clip, recogniser)) is not None}
     todo = {clip.id: clip for clip in clips if clip.id in keys and (clip.id, keys[clip.id]) not in work.heard}
     tasks = {HearingTask(clip.path, recogniser.model): clip for clip in todo.values()}
-    outcomes = Crew(hear, workers=workers).each(list(tasks))
     done = len(keys) - len(tasks)
+    failed: dict[str, Transcript] = {}
+    outcomes = Crew(hear, workers=workers).each(list(tasks)) if tasks else iter(())
     for task, outcome in track(outcomes, total=len(keys), label="listening", done=done) if tasks else ():
-        if isinstance(outcome, WorkerDied):
-            reason = f"speech recognition failed: {outcome}"
-            outcome = Transcript(None, "speech recognition", reason=reason, made_with=recogniser.model)
         clip = tasks[task]
-        work.add_transcript(clip, replace(outcome, made_of=keys[clip.id]))
-    return {identity: work.heard[identity, key] for identity, key in keys.items()}
+        if isinstance(outcome, Transcript):
+            work.add_transcript(clip, replace(outcome, made_of=keys[clip.id]))
+        else:  # tried again by the next run
+            reason = f"speech recognition failed: {outcome}"
+            failed[clip.id] = Transcript(None, "speech recognition", reason=reason, made_with=recogniser.model)
+    return failed | {identity: work.heard[identity, key] for identity, key in keys.items() if identity not in failed}

@@ -6,6 +6,7 @@ words: somebody must speak (`activity.py`), its own probability that nobody does
 Shape suffixes: N audio samples at 16 kHz.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -32,6 +33,8 @@ MOST_REPETITION = 2.4  # of text to its zlib; above it Whisper goes round in cir
 SURE_LANGUAGE = 0.5  # below it no language is told
 NO_SPEECH = "no speech is heard"
 UNCLEAR = "speech is heard, but no words are clear"
+UNCLEAR_ENGLISH = "speech is heard, but no English words are clear (--speech-model base knows other languages)"
+_DESCRIBED = re.compile(r"\W*[\[(*♪][^\])]*[\])*♪]\W*")  # "(speaking in foreign language)": no words of the speaker
 
 
 @dataclass(frozen=True)
@@ -77,7 +80,8 @@ class SpeechRecogniser:
             return self._nothing(f"no speech can be heard: {error}")
         words = [word for heard in spans for word in heard.words]
         if not words:
-            return self._nothing(UNCLEAR if spans else NO_SPEECH)
+            unclear = UNCLEAR_ENGLISH if self.english_only else UNCLEAR
+            return self._nothing(unclear if spans else NO_SPEECH)
         language, probability = _language_of(spans)
         text = "".join(word.text for word in words)
         return Transcript(
@@ -171,6 +175,7 @@ def _is_clear(segment: Any) -> bool:
         and segment.avg_logprob >= LEAST_LOG_PROBABILITY
         and segment.compression_ratio <= MOST_REPETITION
         and any(character.isalnum() for character in segment.text)
+        and not _DESCRIBED.fullmatch(segment.text)
     )
 
 

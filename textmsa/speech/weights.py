@@ -68,7 +68,7 @@ def find_model(name: str) -> str:
     if name in PACKAGED:
         return str(_packaged(name))
     folder = Path(name)
-    if folder.is_dir():
+    if name.strip() and folder.is_dir():
         lacking = [file for file in (WEIGHTS, "config.json") if not (folder / file).is_file()]
         if lacking:
             raise UserError(
