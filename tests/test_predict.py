@@ -178,3 +178,41 @@ def test_seeds_may_be_numbers(tiny_run, tmp_path):
     assert trained.info.seeds == [3, 4]
     with pytest.raises(UserError, match="a seed comes twice"):
         textmsa.train.train(tiny_run.recipe, data=tiny_run.store, out=tmp_path / "other", seeds=[1, 1])
+
+
+def test_what_counted_sums_to_the_score_and_is_shown(tiny_run):
+    prediction = textmsa.load(tiny_run.path).predict(clip_of(tiny_run), text="Fine.", contributions="all")
+    assert prediction.base is not None
+    assert prediction.base + sum(prediction.contributions.values()) == pytest.approx(prediction.score, abs=1e-5)
+    assert [part.words for part in prediction.words] == ["Fine."]
+    assert prediction.over_time and set(prediction.over_time[0].change) <= {"audio", "video"}
+    shown = as_text(prediction)
+    assert "from +" in shown or "from -" in shown
+    assert "the mean label of the training clips" in shown
+    assert 'without "Fine."' in shown
+    assert "inner figures     gates text" in shown
+    document = json.loads(PredictResult(prediction, json=True).text())
+    assert document["words"][0]["change"] == pytest.approx(prediction.words[0].change)
+    bare = textmsa.load(tiny_run.path).predict(clip_of(tiny_run))
+    assert (bare.contributions["text"], bare.words, bare.over_time) == (0, [], [])
+
+
+def test_an_interval_is_shown_or_why_there_is_none(tiny_run, tmp_path):
+    from textmsa.intervals import Calibration
+    from textmsa.runtime.atomic import file_sha256
+
+    prediction = textmsa.load(tiny_run.path).predict(clip_of(tiny_run), text="Fine.")
+    assert prediction.interval is None
+    assert "interval          none: this run is not calibrated; textmsa calibrate" in as_text(prediction)
+    run = shutil.copytree(tiny_run.path, tmp_path / "run")
+    half, digest = 0.5, file_sha256(run / "run.json")
+    source = "96 clips of 12 videos of corpus, set aside in training"
+    facts = ("clip", "nothing", (-3.0, 3.0), source, "calibration", "content", digest, ["a"], "")
+    Calibration({"0.9": half}, 96, 12, *facts).save(run)  # type: ignore[arg-type]
+    sure = textmsa.load(run).predict(clip_of(tiny_run), text="Fine.")
+    assert sure.interval is not None
+    assert (sure.interval.low, sure.interval.high) == pytest.approx((sure.score - half, sure.score + half), abs=1e-6)
+    assert (
+        f"90% interval      {sure.interval.low:+.2f} to {sure.interval.high:+.2f} (calibrated on {source})"
+        in as_text(sure)
+    )

@@ -297,7 +297,7 @@ def is_own(run: Run, store: Store) -> bool:
         return store.manifest.corpus == run.info.corpus
     claimed: Any = read_json(run.path / CLAIM, remedy="copy the run folder again", unstamped=True)
     with understood(run.path / CLAIM, remedy="copy the run folder again"):
-        return bool(claimed["options"]["store"]["content"] == store.content_sha256)
+        return bool(claimed["store"]["content"] == store.content_sha256)
 
 
 def _speakers(store: Store, indices: Sequence[int]) -> list[str]:

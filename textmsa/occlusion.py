@@ -66,8 +66,9 @@ def changes_by_words(
 def phrases_of(text: str, most: int) -> list[tuple[int, int]]:
     """Where the words of a text begin and end, what follows each included; phrases of several where there are many."""
     starts = [found.start() for found in WORD.finditer(text)]
-    a_phrase = -(-len(starts) // most) if starts else 1
-    begins = starts[::a_phrase]
+    if not starts:
+        return []
+    begins = starts[:: -(-len(starts) // most)]
     return list(zip(begins, [*begins[1:], len(text)], strict=True))
 
 

@@ -15,7 +15,7 @@ from textmsa.errors import ClipError, MissingModality, UnreadableClip, UserError
 from textmsa.predict import Predictor
 from textmsa.runtime.atomic import understood
 from textmsa.runtime.progress import Meter
-from textmsa.speech.recognise import NO_SPEECH, UNCLEAR, Heard
+from textmsa.speech.recognise import NO_SPEECH, UNCLEAR, UNCLEAR_ENGLISH, Heard
 from textmsa.speech.subtitles import read_subtitles
 from textmsa.types import Prediction, Word
 
@@ -25,6 +25,9 @@ STRETCH = 10 * TENTHS  # tenths of what is between utterances that are looked at
 
 class Listener(Protocol):
     """What hears words in a file: `SpeechRecogniser`, or another's."""
+
+    english_only: bool
+    """Whether it knows no other language."""
 
     def spans(self, path: Path, *, skip: int = 0) -> Iterator[Heard]:
         """The words of each span of speech, in order, without the first `skip` of them."""
@@ -62,9 +65,10 @@ def words_of_speech(video: Path, listener: Listener, model: str, folder: Path) -
             if not whole:
                 spans.append(_heard_of(record))
     if not whole:
+        unclear = UNCLEAR_ENGLISH if listener.english_only else UNCLEAR
         try:
             spans += _listened(video, listener, records, known=spans)
-            reason = None if any(heard.words for heard in spans) else UNCLEAR if spans else NO_SPEECH
+            reason = None if any(heard.words for heard in spans) else unclear if spans else NO_SPEECH
         except UnreadableClip as error:
             reason = f"no speech can be heard: {error}"
         records.add({"done": True, "reason": reason})

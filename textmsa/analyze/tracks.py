@@ -81,7 +81,7 @@ def _columns(names: Sequence[str]) -> dict[str, tuple[str, ...]]:
 def _seen(video: FeatureSequence, steps: int) -> Track:
     found_T = np.isfinite(video.values_TF).any(axis=1).astype(np.float32)
     seen_T = video.column("face_present") if "face_present" in video.names else found_T
-    mean_G = _means(seen_T, video.times_T, steps)
+    mean_G = _means(np.asarray(seen_T, dtype=np.float32), video.times_T, steps)
     return _plain(np.where(np.isnan(mean_G), np.nan, mean_G >= 0.5), 0)
 
 

@@ -18,6 +18,7 @@ from textmsa.evaluate.predictions import Predictions
 from textmsa.evaluate.readings import note_reading
 from textmsa.evaluate.robustness import RobustnessRow, parse_rates, robustness, write_robustness
 from textmsa.evaluate.robustness import table as robustness_table
+from textmsa.evaluate.trust import Counted, Coverage, counted_in, coverage_of
 from textmsa.run import Precision, Run
 from textmsa.runtime.atomic import write_text
 from textmsa.scoring import Scores, mean_of
@@ -55,6 +56,12 @@ class Evaluation:
     """By the rate of missing modalities, where that was asked for."""
     drift: str = ""
     """How far scores in int8 lie from those in fp32, in words, where they are int8."""
+    coverage: list[Coverage] = field(default_factory=list)
+    """Of the run's intervals, where it is calibrated and these clips were not."""
+    interval_note: str = ""
+    """What is to be known of the intervals, or why there are none."""
+    counted: Counted | None = None
+    """What text, audio and video add to the scores, where that was asked for."""
     reading: str = ""
     """How often the split was read, in words, where that is to be known."""
 
@@ -83,6 +90,9 @@ class Evaluation:
                 f"TEXT - {self.difference['baseline']}: {self.difference['mae']:+.3f} MAE, "
                 f"95 % bootstrap interval [{low:+.3f}, {high:+.3f}]"
             )
+        lines += [row.text() for row in self.coverage]
+        lines += [self.interval_note] if self.interval_note else []
+        lines += [self.counted.text()] if self.counted else []
         if self.split == "train":
             lines.append("the networks were fitted on these clips: fitted values, which no baseline is compared with")
         if self.split == "valid":
@@ -98,8 +108,11 @@ class Evaluation:
     def save(self, out: Path) -> None:
         """Write metrics.json."""
         document = asdict(self)
-        for name in ("drift", "reading", "robustness"):
+        for name in ("drift", "reading", "robustness", "interval_note"):
             del document[name]
+        for name in ("coverage", "counted"):
+            if not document[name]:
+                del document[name]
         named = {"test" if name == "metrics" else name: value for name, value in document.items()}
         write_metrics(out, named)
 
@@ -113,6 +126,7 @@ def evaluate(
     no_baselines: bool = False,
     precision: Precision = "fp32",
     missing_rate: str = "",
+    contributions: bool = False,
 ) -> Evaluation:
     """Score a split and compare with baselines fitted on the same store.
 
@@ -133,6 +147,9 @@ def evaluate(
     missing_rate
         Also the error with modalities missing at random, at these rates: FIRST:LAST:STEP, or rates with commas
         between; a table, a csv and a plot.
+    contributions
+        Also what text, audio and video add to each score (exact Shapley values): columns of predictions.csv, and
+        their means.
 
     Examples
     --------
@@ -147,6 +164,10 @@ def evaluate(
     folder = Path(out) if out else opened.path / f"evaluation-{split}"
     folder.mkdir(parents=True, exist_ok=True)  # before the work, so that it is not in vain
     scored, result = _scored(opened, store, clips, precision)
+    if contributions:
+        counted, columns = counted_in(opened, store, clips, precision)
+        scored = replace(scored, columns={**scored.columns, **columns})
+        result = replace(result, counted=counted)
     result = replace(result, floors=floors, reading=note_reading(opened.path, folder, store.path, split).text())
     if not no_baselines and split != "train":
         scored, result = _beside_baselines(opened, store, clips, scored, result)
@@ -164,6 +185,7 @@ def _scored(run: Run, store: Store, clips: Labelled, precision: Precision) -> tu
     scores = mean_of(members)
     by_seed = {str(seed): member.score_N for seed, member in zip(run.info.seeds, members, strict=False)}
     alone = unimodal_scores(scores)
+    coverage, interval_note = coverage_of(run, store, clips, members)
     gates = {f"gate_{name}": scores.gates_NM[:, place] for place, name in enumerate(MODALITIES)}
     family = metrics.family_of(store.manifest.score_range)
     origin = Origin.of_run(run, store, clips, precision)
@@ -184,6 +206,8 @@ def _scored(run: Run, store: Store, clips: Labelled, precision: Precision) -> tu
         by_seed={seed: metrics.evaluate(score_N, clips.label_N, family) for seed, score_N in by_seed.items()},
         unimodal=unimodal_metrics(alone, store, clips, family),
         unlabelled=clips.unlabelled,
+        coverage=coverage,
+        interval_note=interval_note,
         stamp=origin.stamp,
         drift=run.drift(store, clips.indices, scores) if precision == "int8" else "",
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from textmsa.contributions import Contributions, contributions
 from textmsa.evaluate.command import Evaluation
 from textmsa.evaluate.labelled import labelled_clips
 from textmsa.evaluate.paired import Floats
@@ -27,17 +28,21 @@ def write_report(path: Path, *, run: Path, store: Path, evaluation: Evaluation) 
     opened, data = Run.open(run), Store.open(store)
     clips = labelled_clips(data, evaluation.split)
     scored, true_N = opened.score(data, clips.indices), clips.label_N
+    counted = contributions(opened, data, clips.indices)
     sections = [
         f"<h1>TEXT on {html.escape(data.manifest.corpus)}</h1>",
         f"<p>{_verdict(evaluation)}</p>",
         _table(evaluation),
         _alone(evaluation),
+        *(f"<p>{html.escape(line)}</p>" for line in _how_sure(evaluation)),
         f"<p>{html.escape(ratings_learnt(opened.members[0].path / MODEL))}</p>",
         "<h2>Learning</h2><p><small>A line for each seed.</small></p>"
         + picture(_learning_curve([json.loads((m.path / HISTORY).read_text()) for m in opened.members])),
         "<h2>Predicted against true</h2>" + picture(_scatter(scored, true_N, data.manifest.score_range)),
-        "<h2>Gates and experts</h2>" + picture(_gates_and_experts(scored)),
-        "<h2>Three clips</h2>" + "".join(_clip(data[clips.indices[i]], scored, i) for i in _chosen(scored, true_N)),
+        "<h2>What counted</h2>" + _counted_words(counted) + picture(_counted(counted)),
+        "<h2>The network's experts</h2><p><small>An inner figure: it does not tell what counted.</small></p>"
+        + picture(_experts(scored)),
+        "<h2>Three clips</h2>" + "".join(_clip(data[clips.indices[i]], counted, i) for i in _chosen(scored, true_N)),
     ]
     return write_page(path, "textmsa report", sections)
 
@@ -139,16 +144,37 @@ def _scatter(scored: Scores, true_N: Floats, score_range: tuple[float, float]) -
     return figure
 
 
-def _gates_and_experts(scored: Scores) -> "Figure":
-    figure, axes = _axes(2)
-    axes[0].boxplot([scored.gates_NM[:, i] for i in range(3)], tick_labels=list(MODALITIES))
-    axes[0].set(title="weight in the fusion", ylim=(0, 1))
+def _how_sure(evaluation: Evaluation) -> list[str]:
+    """What the intervals cover; that there are none where there are none."""
+    lines = [row.text() for row in evaluation.coverage]
+    return [*lines, evaluation.interval_note] if evaluation.interval_note else lines
+
+
+def _counted_words(counted: Contributions) -> str:
+    size_M = np.abs(counted.contribution_NM).mean(axis=0)
+    sizes = ", ".join(f"{name} {size:.2f}" for name, size in zip(MODALITIES, size_M, strict=True))
+    return (
+        f"<p>What text, audio and video add to {counted.base.score:+.2f} ({html.escape(counted.base.source)}) to make "
+        f"each score: exact Shapley values. Their mean sizes: {sizes}.</p>"
+    )
+
+
+def _counted(counted: Contributions) -> "Figure":
+    figure, axes = _axes(1)
+    axes[0].axhline(0, color="#bbb", lw=1)
+    axes[0].boxplot([counted.contribution_NM[:, i] for i in range(len(MODALITIES))], tick_labels=list(MODALITIES))
+    axes[0].set(ylabel="added to the score")
+    return figure
+
+
+def _experts(scored: Scores) -> "Figure":
+    figure, axes = _axes(1)
     load = scored.experts_NLE.mean(axis=0)
-    image = axes[1].imshow(load, vmin=0, cmap="Blues", aspect="auto")
-    axes[1].set(title="mean weight of experts", xlabel="expert", ylabel="layer")
-    axes[1].set_xticks(range(load.shape[1]))
-    axes[1].set_yticks(range(load.shape[0]), [str(i + 1) for i in range(load.shape[0])])
-    figure.colorbar(image, ax=axes[1])
+    image = axes[0].imshow(load, vmin=0, cmap="Blues", aspect="auto")
+    axes[0].set(title="mean weight of experts", xlabel="expert", ylabel="layer")
+    axes[0].set_xticks(range(load.shape[1]))
+    axes[0].set_yticks(range(load.shape[0]), [str(i + 1) for i in range(load.shape[0])])
+    figure.colorbar(image, ax=axes[0])
     return figure
 
 
@@ -165,9 +191,10 @@ def _chosen(scored: Scores, true_N: Floats) -> list[int]:
     return list(dict.fromkeys(picks))
 
 
-def _clip(sample: Sample, scored: Scores, index: int) -> str:
+def _clip(sample: Sample, counted: Contributions, index: int) -> str:
     explanation = sample.explanation
-    gates = ", ".join(f"{n} {scored.gates_NM[index, i]:.2f}" for i, n in enumerate(MODALITIES))
+    base = f"{counted.base.score:+.2f}"
+    added = ", ".join(f"{n} {counted.contribution_NM[index, i]:+.2f}" for i, n in enumerate(MODALITIES))
     rows = [
         ("words", sample.observation.transcript),
         ("voice", explanation.audio),
@@ -176,7 +203,7 @@ def _clip(sample: Sample, scored: Scores, index: int) -> str:
     ]
     text = "".join(f"<tr><th>{name}</th><td>{html.escape(value or 'missing')}</td></tr>" for name, value in rows)
     return (
-        f"<div class='clip'><b>{html.escape(sample.clip.id)}</b>: predicted {scored.score_N[index]:+.2f}, "
-        f"true {sample.clip.label:+.2f} <small>(gates: {gates})</small><br>{frames(sample.clip.path)}"
+        f"<div class='clip'><b>{html.escape(sample.clip.id)}</b>: predicted {counted.score_N[index]:+.2f}, "
+        f"true {sample.clip.label:+.2f} <small>({base}, {added})</small><br>{frames(sample.clip.path)}"
         f"<table>{text}</table></div>"
     )
