@@ -337,6 +337,11 @@ class _Pictures:
         self.held: tuple[float, Any] | None = None
         self.held_kept = False
         self.seen = 0
+        self.cuts: list[float] = []
+        """Times (s), ascending, at which somebody cuts the film: the last picture before each is kept beside, where a
+        file that ends there would keep it."""
+        self.before_cuts: list[tuple[float, float, npt.NDArray[np.uint8]]] = []
+        """(cut, time, picture)."""
 
     def take(self, frame: Any) -> None:
         """Offer the next frame."""
@@ -346,6 +351,7 @@ class _Pictures:
             return  # before the clock's start, or a repeated time stamp
         time = max(time, 0.0)
         if self.held is not None:
+            self._keep_before_cuts(time)
             self._settle(until=(self.held[0] + time) / 2)
         else:
             self.next_point = max(0, round(time * self.fps))
@@ -355,7 +361,19 @@ class _Pictures:
     def finish(self) -> None:
         """Decide on the last frame, which is shown for one more period."""
         if self.held is not None:
-            self._settle(until=self.held[0] + max(self.period, 0.5 / self.fps))
+            self._settle(until=self._last_shown(self.held[0]))
+
+    def _last_shown(self, time: float) -> float:
+        """Until when the last picture of a film is shown."""
+        return time + max(self.period, 0.5 / self.fps)
+
+    def _keep_before_cuts(self, following: float) -> None:
+        assert self.held is not None
+        time, frame = self.held
+        while self.cuts and self.cuts[0] <= following + 1e-6:
+            cut = self.cuts.pop(0)
+            if time < cut - 1e-6 and self.next_point / self.fps < self._last_shown(time) + 1e-6:
+                self.before_cuts.append((cut, time, self._picture(frame)))
 
     def _settle(self, *, until: float) -> None:
         """Keep the held frame if it is the nearest to a point of the grid before `until`."""

@@ -22,10 +22,10 @@ CUES = [(0.6, 2.0, "A fine day."), (3.2, 5.0, "I liked it a lot!"), (7.0, 9.4, "
 
 
 def film(path, first: float = 0.0, last: float = SECONDS):
-    """A stretch of a film whose pictures and tone change all the time."""
+    """A stretch of a film that gets brighter, with a tone that rises."""
     sound_N = np.concatenate([tone(1.0, hertz=100 + 20 * s, level=0.1 + 0.05 * s) for s in range(SECONDS)])
     frames = range(round(first * 25), round(last * 25))
-    pictures = [grey((index * 7) % 50) for index in frames]
+    pictures = [grey(index // 8) for index in frames]
     part_N = sound_N[frames[0] * 882 : (frames[-1] + 1) * 882]
     return write_clip(path, times=regular(len(frames)), pictures=pictures, sound=part_N, audio_codec="pcm_s16le")
 
@@ -241,7 +241,7 @@ def test_a_file_without_sound_and_one_without_pictures(video, tiny_run, tmp_path
 @pytest.mark.parametrize(
     ("options", "line"),
     [
-        ({"subtitles": "broken.srt"}, "broken.srt: line 2: "),
+        ({"subtitles": "broken.srt"}, "broken.srt: line 1: "),
         ({"subtitles": "plain.txt"}, "plain.txt: has no times; give subtitles"),
         ({"subtitles": "broken.srt", "transcribe": True}, "--transcribe: the words are given already by --subtitles"),
         ({"speech_model": "base"}, "--speech-model base: is for --transcribe"),

@@ -148,7 +148,8 @@ class Analysis:
         while rest in self.stretches:
             rest += STRETCH
         begin = min([part[0] for part in plan], default=rest)
-        with open_stream(self.video, begin=begin / TENTHS) as stream:
+        cuts = [utterance.last for utterance in to_score]
+        with open_stream(self.video, begin=begin / TENTHS, cuts=cuts) as stream:
             meter = Meter(total=max(1, round(stream.claimed)), label="analyzing, seconds done", done=begin // TENTHS)
             try:
                 self._follow(stream, plan, rest, meter)

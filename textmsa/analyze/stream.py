@@ -3,7 +3,7 @@
 Shape suffixes: N audio samples, T frames kept.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,8 +22,10 @@ SEEKABLE = {"mov", "mp4", "matroska", "webm"}  # formats with an index and exact
 class MediaStream:
     """A file that is being decoded, once, from its start to its end. Use `open_stream`."""
 
-    def __init__(self, path: Path, decoding: Decoding) -> None:
+    def __init__(self, path: Path, decoding: Decoding, cuts: Iterable[int] = ()) -> None:
         self.path, self._decoding = path, decoding
+        if decoding.pictures is not None:
+            decoding.pictures.cuts = [cut / TENTHS for cut in sorted(set(cuts))]
         self._steps = decoding.steps()
         self._dropped = 0
         """Sound samples that were let go."""
@@ -83,6 +85,7 @@ class MediaStream:
         if pictures is not None:
             old = sum(_point(time) < before for time in pictures.times[:-1])  # one stays: more than none were seen
             del pictures.times[:old], pictures.frames[:old]
+            pictures.before_cuts = [kept for kept in pictures.before_cuts if kept[0] > before / TENTHS + 1e-6]
 
     def decode_beyond(self, start: float) -> bool:
         """Decode until sound and pictures have begun; whether both did so before `start`."""
@@ -96,7 +99,7 @@ class MediaStream:
         sound, pictures = self._decoding.sound, self._decoding.pictures
         while not self.finished and self.end < until + APART:
             heard = sound is None or sound.end >= until
-            seen = pictures is None or pictures.next_point >= round(until * FPS)
+            seen = pictures is None or (pictures.held is not None and pictures.held[0] >= until - 1e-6)
             if heard and seen:
                 return
             self.finished = next(self._steps, True)
@@ -119,13 +122,18 @@ class MediaStream:
         return waveform_N, max(sound.start + first / sound.rate - start, 0.0)
 
     def _pictures(self, first: int, last: int) -> tuple[list[npt.NDArray[np.uint8]], list[float]]:
-        """The pictures that are nearest to the window's tenths, and their times in it."""
+        """The pictures that are nearest to the window's tenths and the last before its end, and their times in it."""
         pictures = self._decoding.pictures
         if pictures is None:
             return [], []
         kept = [place for place, time in enumerate(pictures.times) if first <= _point(time) < last]
-        times = [max(pictures.times[place] - first / TENTHS, 0.0) for place in kept]
-        return [pictures.frames[place] for place in kept], times
+        times = [pictures.times[place] for place in kept]
+        frames = [pictures.frames[place] for place in kept]
+        for cut, time, picture in pictures.before_cuts:
+            if abs(cut - last / TENTHS) < 1e-6 and times and time > times[-1]:
+                times.append(time)
+                frames.append(picture)
+        return frames, [max(time - first / TENTHS, 0.0) for time in times]
 
     def _damage(self) -> str | None:
         """What could not be decoded since the last stretch was taken."""
@@ -139,8 +147,17 @@ def _point(time: float) -> int:
 
 
 @contextmanager
-def open_stream(path: Path, *, begin: float = 0.0) -> Iterator[MediaStream]:
-    """A file of any length, to be decoded once; from `begin` (s) on, where its format has an index.
+def open_stream(path: Path, *, begin: float = 0.0, cuts: Iterable[int] = ()) -> Iterator[MediaStream]:
+    """A file of any length, to be decoded once.
+
+    Parameters
+    ----------
+    path
+        A video or sound file.
+    begin
+        Seconds from which on it is decoded, where its format has an index.
+    cuts
+        Where stretches end, tenths of a second: their last pictures are then those of a file that ends there.
 
     Raises UnreadableClip where the file cannot be decoded.
     """
@@ -149,9 +166,9 @@ def open_stream(path: Path, *, begin: float = 0.0) -> Iterator[MediaStream]:
             if set(container.format.name.split(",")) & SEEKABLE:
                 decoding = Decoding(container, fps=FPS, held=LONGEST_WINDOW)
                 container.seek(round((begin - BEFORE + decoding.origin) * 1e6))
-                stream = MediaStream(path, decoding)
+                stream = MediaStream(path, decoding, cuts)
                 if stream.decode_beyond(begin):
                     yield stream
                     return
     with opened(path) as container:
-        yield MediaStream(path, Decoding(container, fps=FPS, held=LONGEST_WINDOW))
+        yield MediaStream(path, Decoding(container, fps=FPS, held=LONGEST_WINDOW), cuts)
