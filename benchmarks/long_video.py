@@ -81,7 +81,7 @@ def write_film(path: Path, minutes: float) -> None:
     """Greys at 10 pictures a second and a tone with pauses; a subtitle every ten seconds."""
     time_N = np.arange(16_000) / 16_000
     tone_N = (0.1 * np.sin(2 * np.pi * 150 * time_N)).astype(np.float32)
-    cues = []
+    cues: list[tuple[float, float, str]] = []
     with av.open(str(path), "w") as container:
         film = Film(container, 160, 120, 10, 16_000)
         for second in range(round(minutes * 60)):

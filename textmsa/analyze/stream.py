@@ -62,7 +62,7 @@ class MediaStream:
             missing.setdefault("audio", f"no sound from {start:.1f} to {end:.1f} s")
         if not frames:
             missing.setdefault("video", f"no pictures from {start:.1f} to {end:.1f} s")
-        seconds = min(end, self.end) - start if self.finished else end - start
+        seconds = round(min(end, self.end) - start if self.finished else end - start, 6)
         return Media(
             path=self.path,
             duration=max(seconds, 0.0),
@@ -119,7 +119,7 @@ class MediaStream:
             return None, 0.0
         samples_N = np.where(np.isfinite(samples_N), samples_N, 0.0).astype(np.float32)
         waveform_N = np.asarray(soxr.resample(samples_N, sound.rate, SAMPLE_RATE), dtype=np.float32)
-        return waveform_N, max(sound.start + first / sound.rate - start, 0.0)
+        return waveform_N, max(round(sound.start + first / sound.rate - start, 6), 0.0)
 
     def _pictures(self, first: int, last: int) -> tuple[list[npt.NDArray[np.uint8]], list[float]]:
         """The pictures that are nearest to the window's tenths and the last before its end, and their times in it."""
@@ -133,7 +133,8 @@ class MediaStream:
             if abs(cut - last / TENTHS) < 1e-6 and times and time > times[-1]:
                 times.append(time)
                 frames.append(picture)
-        return frames, [max(time - first / TENTHS, 0.0) for time in times]
+        # Rounded, since the time grid asks whether 0.2 lies before 0.2: a file's own times have no remainder.
+        return frames, [max(round(time - first / TENTHS, 6), 0.0) for time in times]
 
     def _damage(self) -> str | None:
         """What could not be decoded since the last stretch was taken."""
