@@ -7,13 +7,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from textmsa.errors import UnreadableClip, first_line
 from textmsa.types import FloatArray
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
 
 FPS = 10.0  # frames kept in a second: two to four in each window of the time grid's 0.1 s or longer
 SAMPLE_RATE = 22050  # Hz, as MMSA's librosa features
@@ -108,7 +111,7 @@ def stream_sound(path: Path, *, sample_rate: int, seconds: float = 10.0) -> Iter
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[Any]:
+def opened(path: Path) -> Iterator["InputContainer"]:
     """The file's container, of PyAV; UnreadableClip where it is no clip."""
     import av
 
@@ -146,7 +149,12 @@ class Decoding:
     """One pass over a container's packets; `held` are the seconds of pictures that are kept at a time, else all."""
 
     def __init__(
-        self, container: Any, *, fps: float, kinds: tuple[str, ...] = ("audio", "video"), held: float | None = None
+        self,
+        container: "InputContainer",
+        *,
+        fps: float,
+        kinds: tuple[str, ...] = ("audio", "video"),
+        held: float | None = None,
     ) -> None:
         self.container = container
         self.claimed = (container.duration or 0) / 1e6
@@ -337,11 +345,8 @@ class _Pictures:
         self.held: tuple[float, Any] | None = None
         self.held_kept = False
         self.seen = 0
-        self.cuts: list[float] = []
-        """Times (s), ascending, at which somebody cuts the film: the last picture before each is kept beside, where a
-        file that ends there would keep it."""
-        self.before_cuts: list[tuple[float, float, npt.NDArray[np.uint8]]] = []
-        """(cut, time, picture)."""
+        self.cuts: list[float] = []  # s, ascending, where stretches end: their last pictures are kept as a file's are
+        self.before_cuts: list[tuple[float, float, npt.NDArray[np.uint8]]] = []  # (cut, time, picture)
 
     def take(self, frame: Any) -> None:
         """Offer the next frame."""
@@ -361,18 +366,14 @@ class _Pictures:
     def finish(self) -> None:
         """Decide on the last frame, which is shown for one more period."""
         if self.held is not None:
-            self._settle(until=self._last_shown(self.held[0]))
-
-    def _last_shown(self, time: float) -> float:
-        """Until when the last picture of a film is shown."""
-        return time + max(self.period, 0.5 / self.fps)
+            self._settle(until=self.held[0] + max(self.period, 0.5 / self.fps))
 
     def _keep_before_cuts(self, following: float) -> None:
         assert self.held is not None
         time, frame = self.held
         while self.cuts and self.cuts[0] <= following + 1e-6:
             cut = self.cuts.pop(0)
-            if time < cut - 1e-6 and self.next_point / self.fps < self._last_shown(time) + 1e-6:
+            if time < cut - 1e-6 and self.next_point / self.fps < time + max(self.period, 0.5 / self.fps) + 1e-6:
                 self.before_cuts.append((cut, time, self._picture(frame)))
 
     def _settle(self, *, until: float) -> None:

@@ -62,10 +62,12 @@ class MediaStream:
             missing.setdefault("audio", f"no sound from {start:.1f} to {end:.1f} s")
         if not frames:
             missing.setdefault("video", f"no pictures from {start:.1f} to {end:.1f} s")
-        seconds = round(min(end, self.end) - start if self.finished else end - start, 6)
+        seconds = min(end, self.end) - start if self.finished else end - start
+        if times and self._decoding.pictures is not None:  # a file's last picture is shown for a whole period
+            seconds = max(seconds, times[-1] + self._decoding.pictures.period)
         return Media(
             path=self.path,
-            duration=max(seconds, 0.0),
+            duration=max(round(seconds, 6), 0.0),
             waveform_N=waveform_N,
             sample_rate=SAMPLE_RATE,
             frames=tuple(frames) or None,
