@@ -36,6 +36,7 @@ COMMANDS = {
     "evaluate": Command("textmsa.evaluate.command:evaluate", "run + store -> metrics beside baselines and floors"),
     "calibrate": Command("textmsa.intervals:calibrate", "run + labelled clips that it never saw -> intervals"),
     "predict": Command("textmsa.predict:predict", "a clip -> score, interval, contributions, explanations"),
+    "analyze": Command("textmsa.analyze:analyze", "a video of any length -> a timeline of scored utterances"),
     "zero-shot": Command("textmsa.evaluate.zero_shot:zero_shot", "a language model's own scores, as a baseline"),
     "finetune-explainer": Command(
         "textmsa.train.explainer:finetune_explainer", "described clips -> a LoRA for an explainer's model"

@@ -7,6 +7,7 @@ import time
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,12 +16,16 @@ from textmsa.errors import UserError
 from textmsa.features.statistics import Statistics
 from textmsa.model.everyday import BASE, EVERYDAY, FOLDER, EverydayModel
 from textmsa.occlusion import MOST_PARTS, phrases_of
-from textmsa.prepare.one_clip import observe_given
+from textmsa.prepare.one_clip import ObservedClip, observe_and_explain, observe_given
 from textmsa.prepare.parts import AUDIO, EXPLAINER, VIDEO, BuiltParts, build_parts, installed_preparation
 from textmsa.rated_sentences import as_spoken
 from textmsa.scoring import polarity
 from textmsa.speech.transcripts import Recogniser, given_clip, language_notice, transcript_of
-from textmsa.types import Interval, Prediction, Shown, WordsChange
+from textmsa.store.preparation import Preparation
+from textmsa.types import Interval, Observation, Prediction, Shown, Transcript, WordsChange
+
+if TYPE_CHECKING:
+    from textmsa.media import Media
 
 ALONE = "scored by words alone; voice and face are explained and do not count"
 LEVEL = "0.9"
@@ -59,11 +64,14 @@ class EverydayPredictor:
     @cached_property
     def parts(self) -> BuiltParts:
         """Extractors and explainer, as `textmsa prepare` takes them, with statistics of no clip."""
-        if self._given_parts is not None:
-            return self._given_parts
-        preparation = installed_preparation(audio=AUDIO, video=VIDEO, explainer=EXPLAINER, options={})
+        return self._given_parts if self._given_parts is not None else build_parts(self.preparation)
+
+    @property
+    def preparation(self) -> Preparation:
+        """How clips are prepared for it: as `textmsa prepare` does, with statistics of no clip."""
+        installed = installed_preparation(audio=AUDIO, video=VIDEO, explainer=EXPLAINER, options={})
         class_ = seams.load(seams.EXPLAINERS, EXPLAINER, what="explainer")
-        return build_parts(replace(preparation, statistics=Statistics(explainer=class_.fit(()))))
+        return replace(installed, statistics=Statistics(explainer=class_.fit(())))
 
     def predict(
         self, clip: Path | str | None, *, text: str | None = None, contributions: Shown = "modalities"
@@ -93,15 +101,42 @@ class EverydayPredictor:
             )
         heard = time.monotonic()
         observed = observe_given(path, spoken, lambda: self.parts)
+        prediction = self._scored("" if path is None else str(path), observed, spoken, since=heard)
+        if contributions in ("words", "all"):
+            prediction = replace(prediction, words=self.changes_by_words(spoken.text, prediction.score))
+        if spoken.source == "speech recognition":
+            seconds = {"load": prediction.seconds["load"], "transcribe": heard - started, **prediction.seconds}
+            prediction = replace(prediction, seconds=seconds)
+        return prediction
+
+    def scored_media(self, media: "Media", spoken: Transcript) -> tuple[Prediction, Observation]:
+        """The prediction, with what was observed, of a clip that is decoded already: a stretch of a longer file.
+
+        Raises ClipError where an extractor broke down.
+        """
+        started = time.monotonic()
+        observed = observe_and_explain(media, spoken.text, self.parts, why_no_text=spoken.reason)
+        return self._scored(str(media.path), observed, spoken, since=started), observed.observation
+
+    def about(self) -> dict[str, Any]:
+        """What it is, for JSON: the hash of its file decides every score."""
+        return {
+            "path": EVERYDAY,
+            "corpus": "sentences that people rated",
+            "score_range": list(self.score_range),
+            "created": None,
+            "seeds": [],
+            "sha256": self.model.sha256,
+        }
+
+    def _scored(self, path: str, observed: ObservedClip, spoken: Transcript, *, since: float) -> Prediction:
+        assert spoken.text, "no words were refused"
         prepared = time.monotonic()
         observation = observed.observation
         score = float(self.scores([spoken.text])[0])
-        seconds = {"prepare": prepared - heard, "score": time.monotonic() - prepared}
-        if spoken.source == "speech recognition":
-            seconds = {"transcribe": heard - started, **seconds}
         notice = language_notice(spoken.language, len(self._tokenizer))
         return Prediction(
-            path="" if path is None else str(path),
+            path=path,
             score=score,
             score_range=self.score_range,
             polarity=polarity(score, self.score_range),
@@ -111,14 +146,13 @@ class EverydayPredictor:
             experts=[],
             missing=observation.missing,
             damage=observation.damage,
-            seconds={"load": self._loading(), **seconds},
+            seconds={"load": self._loading(), "prepare": prepared - since, "score": time.monotonic() - prepared},
             text_read=spoken.text,
             spoken=spoken,
             contributions={"text": score - BASE_SCORE, "audio": 0.0, "video": 0.0},
             base=BASE_SCORE,
             base_of="the middle of the range",
             interval=self.interval(spoken.text, score),
-            words=self.changes_by_words(spoken.text, score) if contributions in ("words", "all") else [],
             scored_by=("text",),
             notes=(ALONE, *([] if notice is None else [notice])),
         )

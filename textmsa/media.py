@@ -7,13 +7,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 
 from textmsa.errors import UnreadableClip, first_line
 from textmsa.types import FloatArray
+
+if TYPE_CHECKING:
+    from av.container import InputContainer
 
 FPS = 10.0  # frames kept in a second: two to four in each window of the time grid's 0.1 s or longer
 SAMPLE_RATE = 22050  # Hz, as MMSA's librosa features
@@ -52,11 +55,11 @@ def read_media(path: Path, *, fps: float = FPS, sample_rate: int = SAMPLE_RATE) 
 
     Raises UnreadableClip (the message is the reason) where nothing can be decoded or the clip is too long.
     """
-    with _opened(path) as container:
+    with opened(path) as container:
         seconds = (container.duration or 0) / 1e6
         if seconds > MAX_SECONDS:
             raise _too_long(seconds)
-        decoding = _Decoding(container, fps=fps)
+        decoding = Decoding(container, fps=fps)
         decoding.run()
         return decoding.media(path, sample_rate=sample_rate)
 
@@ -80,8 +83,8 @@ def stream_sound(path: Path, *, sample_rate: int, seconds: float = 10.0) -> Iter
     """
     import soxr
 
-    with _opened(path) as container:
-        decoding = _Decoding(container, fps=1.0, kinds=("audio",))
+    with opened(path) as container:
+        decoding = Decoding(container, fps=1.0, kinds=("audio",))
         sound = decoding.sound
         assert sound is not None
         resampling: Any = None
@@ -108,8 +111,8 @@ def stream_sound(path: Path, *, sample_rate: int, seconds: float = 10.0) -> Iter
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Any]:
-    """The file's container; UnreadableClip where it is no clip."""
+def opened(path: Path) -> Iterator["InputContainer"]:
+    """The file's container, of PyAV; UnreadableClip where it is no clip."""
     import av
 
     if not path.is_file():
@@ -142,17 +145,24 @@ def _short(error: Exception) -> str:
     return getattr(error, "strerror", None) or first_line(error)
 
 
-class _Decoding:
-    """One pass over a container's packets."""
+class Decoding:
+    """One pass over a container's packets; `held` are the seconds of pictures that are kept at a time, else all."""
 
-    def __init__(self, container: Any, *, fps: float, kinds: tuple[str, ...] = ("audio", "video")) -> None:
+    def __init__(
+        self,
+        container: "InputContainer",
+        *,
+        fps: float,
+        kinds: tuple[str, ...] = ("audio", "video"),
+        held: float | None = None,
+    ) -> None:
         self.container = container
         self.claimed = (container.duration or 0) / 1e6
-        start = container.start_time / 1e6 if container.start_time is not None else 0.0
+        start = self.origin = container.start_time / 1e6 if container.start_time is not None else 0.0
         self.missing: dict[str, str] = {}
         audio, video = (self._stream(kind) if kind in kinds else None for kind in ("audio", "video"))
         self.sound = _Sound(start) if audio is not None else None
-        self.pictures = _Pictures(video, start, fps, self.claimed) if video is not None else None
+        self.pictures = _Pictures(video, start, fps, held or self.claimed) if video is not None else None
         self.streams = [stream for stream in (audio, video) if stream is not None]
         if not self.streams:
             raise UnreadableClip("holds neither sound nor video" if "video" in kinds else self.missing["audio"])
@@ -335,6 +345,8 @@ class _Pictures:
         self.held: tuple[float, Any] | None = None
         self.held_kept = False
         self.seen = 0
+        self.cuts: list[float] = []  # s, ascending, where stretches end: their last pictures are kept as a file's are
+        self.before_cuts: list[tuple[float, float, npt.NDArray[np.uint8]]] = []  # (cut, time, picture)
 
     def take(self, frame: Any) -> None:
         """Offer the next frame."""
@@ -344,6 +356,7 @@ class _Pictures:
             return  # before the clock's start, or a repeated time stamp
         time = max(time, 0.0)
         if self.held is not None:
+            self._keep_before_cuts(time)
             self._settle(until=(self.held[0] + time) / 2)
         else:
             self.next_point = max(0, round(time * self.fps))
@@ -354,6 +367,14 @@ class _Pictures:
         """Decide on the last frame, which is shown for one more period."""
         if self.held is not None:
             self._settle(until=self.held[0] + max(self.period, 0.5 / self.fps))
+
+    def _keep_before_cuts(self, following: float) -> None:
+        assert self.held is not None
+        time, frame = self.held
+        while self.cuts and self.cuts[0] <= following + 1e-6:
+            cut = self.cuts.pop(0)
+            if time < cut - 1e-6 and self.next_point / self.fps < time + max(self.period, 0.5 / self.fps) + 1e-6:
+                self.before_cuts.append((cut, time, self._picture(frame)))
 
     def _settle(self, *, until: float) -> None:
         """Keep the held frame if it is the nearest to a point of the grid before `until`."""

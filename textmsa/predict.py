@@ -6,8 +6,9 @@ A clip is observed and explained by the function that `textmsa prepare` uses, an
 import logging
 import re
 import time
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,12 +19,16 @@ from textmsa.intervals import calibration_of
 from textmsa.model.everyday import EVERYDAY
 from textmsa.occlusion import changes_by_words, changes_over_time
 from textmsa.prediction_text import as_json, as_text
-from textmsa.prepare.one_clip import observe_given, with_translation
+from textmsa.prepare.one_clip import ObservedClip, observe_and_explain, observe_given, with_translation
 from textmsa.prepare.parts import BuiltParts, build_parts
 from textmsa.run import Precision, Run
 from textmsa.scoring import Scores, mean_of, polarity
 from textmsa.speech.transcripts import Recogniser, chosen_model, given_clip, language_notice, transcript_of
-from textmsa.types import MODALITIES, Clip, Prediction, Sample, Shown, Transcript
+from textmsa.store.preparation import Preparation
+from textmsa.types import MODALITIES, Clip, Observation, Prediction, Sample, Shown, Transcript
+
+if TYPE_CHECKING:
+    from textmsa.media import Media
 
 HUB_ID = r"[\w.-]+/[\w.-]+"
 logger = logging.getLogger(__name__)
@@ -100,6 +105,40 @@ class Predictor:
         spoken = transcript_of(path, given=text, recogniser=self.recogniser)
         heard = time.monotonic()
         observed = observe_given(path, spoken, lambda: self.parts)
+        prediction, sample, scores = self._scored("" if path is None else str(path), observed, spoken, since=heard)
+        if spoken.source == "speech recognition":
+            seconds = {"load": prediction.seconds["load"], "transcribe": heard - started, **prediction.seconds}
+            prediction = replace(prediction, seconds=seconds)
+        return prediction, sample, scores
+
+    def scored_media(self, media: "Media", spoken: Transcript) -> tuple[Prediction, Observation]:
+        """The prediction, with what was observed, of a clip that is decoded already: a stretch of a longer file.
+
+        Raises ClipError where neither text nor audio nor video is in it, or an extractor broke down.
+        """
+        started = time.monotonic()
+        observed = observe_and_explain(media, spoken.text, self.parts, why_no_text=spoken.reason)
+        prediction, sample, _ = self._scored(str(media.path), observed, spoken, since=started)
+        return prediction, sample.observation
+
+    @property
+    def preparation(self) -> Preparation:
+        """How its clips are prepared."""
+        return self.run.preparation
+
+    def about(self) -> dict[str, Any]:
+        """What it is, for JSON: the training and the calibration of the run; they decide every score."""
+        calibration, _ = calibration_of(self.run)
+        return {
+            "path": str(self.run.path),
+            **asdict(self.run.info),
+            "precision": self.precision,
+            "calibration": None if calibration is None else asdict(calibration),
+        }
+
+    def _scored(
+        self, path: str, observed: ObservedClip, spoken: Transcript, *, since: float
+    ) -> tuple[Prediction, Sample, Scores]:
         observation, explanation = observed.observation, observed.explanation
         prepared = time.monotonic()
         said = Clip(id=observation.path.name, path=observation.path, transcript=observation.transcript)
@@ -108,13 +147,11 @@ class Predictor:
         scores, score_range = mean_of(members), self.run.info.score_range
         counted = contributions_of(self.run, [sample], [0], precision=self.precision, within=score_range)
         calibration, no_interval = calibration_of(self.run)
-        seconds = {"prepare": prepared - heard, "score": time.monotonic() - prepared}
-        if spoken.source == "speech recognition":
-            seconds = {"transcribe": heard - started, **seconds}
+        seconds = {"prepare": prepared - since, "score": time.monotonic() - prepared}
         text_read, missing = self.run.reads(sample)
         score = float(np.clip(scores.score_N[0], *score_range))
         prediction = Prediction(
-            path="" if path is None else str(path),
+            path=path,
             score=score,
             score_range=score_range,
             polarity=polarity(score, score_range),
@@ -150,9 +187,10 @@ class Predictor:
         return seconds
 
 
-def load(
-    run: Path | str, *, precision: Precision = "fp32", recogniser: Recogniser | None = None
-) -> Predictor | EverydayPredictor:
+AnyPredictor = Predictor | EverydayPredictor
+
+
+def load(run: Path | str, *, precision: Precision = "fp32", recogniser: Recogniser | None = None) -> AnyPredictor:
     """The predictor of a run folder, of a run on the hub, or of the model that comes with the package.
 
     Parameters

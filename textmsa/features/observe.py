@@ -4,6 +4,7 @@ Shape suffixes: T time steps, F features.
 """
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,9 +12,12 @@ from textmsa.errors import ExtractorError, MissingModality, UnreadableClip, User
 from textmsa.features import Extractor
 from textmsa.types import FeatureSequence, Observation
 
+if TYPE_CHECKING:
+    from textmsa.media import Media
 
-def observe(path: Path, transcript: str | None, *, audio: Extractor, video: Extractor) -> Observation:
-    """What is said, heard and seen in a clip; the file is decoded once.
+
+def observe(clip: "Path | Media", transcript: str | None, *, audio: Extractor, video: Extractor) -> Observation:
+    """What is said, heard and seen in a clip: a file, which is decoded once, or what was decoded of one already.
 
     A modality that the clip lacks is recorded in `missing`, with the reason.
 
@@ -26,7 +30,7 @@ def observe(path: Path, transcript: str | None, *, audio: Extractor, video: Extr
     """
     from textmsa.media import read_media
 
-    media = read_media(path)
+    media = read_media(clip) if isinstance(clip, Path) else clip
     missing: dict[str, str] = {}
     if transcript is None or not transcript.strip():
         transcript, missing["text"] = None, "no transcript"
@@ -43,7 +47,7 @@ def observe(path: Path, transcript: str | None, *, audio: Extractor, video: Extr
     if len(missing) == 3:
         raise UnreadableClip("; ".join(f"{modality}: {reason}" for modality, reason in missing.items()))
     duration = float(media.duration)
-    return Observation(path, transcript, duration, sequences["audio"], sequences["video"], missing, media.damage)
+    return Observation(media.path, transcript, duration, sequences["audio"], sequences["video"], missing, media.damage)
 
 
 def _checked(sequence: FeatureSequence, names: tuple[str, ...]) -> FeatureSequence:

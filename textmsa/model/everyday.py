@@ -51,10 +51,13 @@ class EverydayModel:
         What it learnt from and how well, as `textmsa.train.everyday` wrote it.
     tensors
         Differences from the base encoder, by name, and the head.
+    sha256
+        Of the file.
     """
 
     record: dict[str, Any]
     tensors: Mapping[str, Tensor]
+    sha256: str = ""
 
     @staticmethod
     def load(folder: Path = FOLDER) -> "EverydayModel":
@@ -71,7 +74,7 @@ class EverydayModel:
         try:
             with safe_open(path, framework="pt") as stored:
                 tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 no mapping
-                return EverydayModel(json.loads(stored.metadata()[RECORD]), tensors)
+                return EverydayModel(json.loads(stored.metadata()[RECORD]), tensors, found)
         except (SafetensorError, KeyError, TypeError, ValueError) as error:
             raise UserError(f"{path}: damaged ({first_line(error)}); {REMEDY}") from error
 

@@ -3,11 +3,15 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from textmsa.errors import ExtractorError, UnreadableClip, UserError, reason_of
 from textmsa.features.observe import observe
 from textmsa.prepare.parts import BuiltParts
 from textmsa.types import Clip, ExplainerSpec, Explanation, Observation, Transcript
+
+if TYPE_CHECKING:
+    from textmsa.media import Media
 
 
 @dataclass(frozen=True)
@@ -20,10 +24,11 @@ class ObservedClip:
 
 
 def observe_and_explain(
-    path: Path, transcript: str | None, parts: BuiltParts, *, why_no_text: str | None = None
+    clip: "Path | Media", transcript: str | None, parts: BuiltParts, *, why_no_text: str | None = None
 ) -> ObservedClip:
-    """Observe and explain one file exactly as `textmsa prepare` does; an explainer's failure is recorded, not raised.
+    """Observe and explain one clip exactly as `textmsa prepare` does; an explainer's failure is recorded, not raised.
 
+    `clip` is a file, or what was decoded of one already.
     `why_no_text` is recorded where there is no transcript.
 
     Raises
@@ -35,7 +40,7 @@ def observe_and_explain(
     UserError
         An extractor or the explainer lacks something that is the user's to give.
     """
-    observation = observe(path, transcript, audio=parts.audio, video=parts.video)
+    observation = observe(clip, transcript, audio=parts.audio, video=parts.video)
     if why_no_text is not None and "text" in observation.missing:
         observation = replace(observation, missing=observation.missing | {"text": why_no_text})
     outcome: Explanation | Exception

@@ -103,10 +103,11 @@ class SpeechRecogniser:
         for heard in self.spans(path):
             yield from heard.words
 
-    def spans(self, path: Path) -> Iterator[Heard]:
-        """As `words`, by spans of speech of at most 28 s, with the language of each."""
-        for span in self._activity.spans(stream_sound(path, sample_rate=SAMPLE_RATE)):
-            yield self._heard(span)
+    def spans(self, path: Path, *, skip: int = 0) -> Iterator[Heard]:
+        """As `words`, by spans of speech of at most 28 s, with the language of each; the first `skip` are not heard."""
+        for number, span in enumerate(self._activity.spans(stream_sound(path, sample_rate=SAMPLE_RATE))):
+            if number >= skip:
+                yield self._heard(span)
 
     def _heard(self, span: Span) -> Heard:
         segments, about = self._whisper.transcribe(
