@@ -22,7 +22,7 @@ from textmsa.rated_sentences import RatedSentence
 from textmsa.runtime.atomic import read_json
 from textmsa.train.checkpoints import CHECKPOINTS, last_checkpoint
 from textmsa.train.encoder import RECORD, REMEDY, as_spoken
-from textmsa.train.one_device import OneDeviceArguments
+from textmsa.train.one_device import BEST_EPOCH, OneDeviceArguments
 from textmsa.train.text_encoder import add_lora, merge_lora
 from textmsa.train.trainer import ProgressLine
 
@@ -189,19 +189,8 @@ def _trainer_of(
         per_device_eval_batch_size=SCORE_BATCH,
         lr_scheduler_type="cosine",
         warmup_steps=round(recipe.warmup_fraction * steps),
-        eval_strategy="epoch",
-        save_strategy="epoch",
-        logging_strategy="epoch",
-        save_total_limit=1,
-        load_best_model_at_end=True,
-        metric_for_best_model="mae",
-        greater_is_better=False,
-        report_to=[],
         seed=recipe.seed,
-        remove_unused_columns=False,
-        label_names=["labels"],
-        disable_tqdm=True,
-        log_level="error",
+        **BEST_EPOCH,
     )
 
     def valid_metrics(prediction: EvalPrediction) -> dict[str, float]:

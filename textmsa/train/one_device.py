@@ -8,6 +8,20 @@ from accelerate import PartialState
 from accelerate.utils import DistributedType
 from transformers import TrainingArguments
 
+BEST_EPOCH: dict[str, Any] = {
+    **dict.fromkeys(("eval_strategy", "save_strategy", "logging_strategy"), "epoch"),
+    "save_total_limit": 1,
+    "load_best_model_at_end": True,
+    "metric_for_best_model": "mae",
+    "greater_is_better": False,
+    "report_to": [],
+    "remove_unused_columns": False,
+    "label_names": ["labels"],
+    "disable_tqdm": True,
+    "log_level": "error",
+}
+"""Of a training that keeps the epoch with the lowest validation MAE, with a progress line of ours."""
+
 
 class OneDeviceArguments(TrainingArguments):
     """The Trainer's arguments, for `place` and no other device; under torchrun each process keeps its own.

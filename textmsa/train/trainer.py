@@ -20,7 +20,7 @@ from textmsa.model.unimodal import LOSSES, unimodal_loss
 from textmsa.runtime.progress import Meter
 from textmsa.train.checkpoints import CHECKPOINTS
 from textmsa.train.learner import Learner
-from textmsa.train.one_device import OneDeviceArguments
+from textmsa.train.one_device import BEST_EPOCH, OneDeviceArguments
 from textmsa.train.schedule import schedule
 
 VALID_BATCH = 64  # clips
@@ -42,22 +42,11 @@ def trainer_of(learner: Learner, out: Path, *, device: str, precision: str) -> "
         per_device_train_batch_size=training.batch_size,
         per_device_eval_batch_size=VALID_BATCH,
         max_grad_norm=training.max_grad_norm,
-        eval_strategy="epoch",
-        save_strategy="epoch",
-        logging_strategy="epoch",
-        save_total_limit=1,
-        load_best_model_at_end=True,
-        metric_for_best_model="mae",
-        greater_is_better=False,
-        report_to=[],
         seed=training.seed,
         bf16=precision == "bf16",
-        remove_unused_columns=False,
-        label_names=["labels"],
-        disable_tqdm=True,
         dataloader_num_workers=training.data_workers,
         dataloader_persistent_workers=training.data_workers > 0,
-        log_level="error",
+        **BEST_EPOCH,
     )
     trainer = TextMsaTrainer(
         training=training,
