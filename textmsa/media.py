@@ -61,6 +61,21 @@ def read_media(path: Path, *, fps: float = FPS, sample_rate: int = SAMPLE_RATE) 
         return decoding.media(path, sample_rate=sample_rate)
 
 
+@dataclass(frozen=True)
+class Outline:
+    """What a file says of itself, before anything is decoded."""
+
+    seconds: float
+    """0 where it does not say."""
+    streams: int
+
+
+def outline_of(path: Path) -> Outline:
+    """Length and streams; raises UnreadableClip where the file is no clip."""
+    with _opened(path) as container:
+        return Outline((container.duration or 0) / 1e6, len(container.streams))
+
+
 def stream_sound(path: Path, *, sample_rate: int, seconds: float = 10.0) -> Iterator[tuple[float, FloatArray]]:
     """The sound of a file of any length, a piece at a time: no more than about two pieces are in memory.
 

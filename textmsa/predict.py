@@ -15,7 +15,7 @@ import numpy as np
 from textmsa.contributions import contributions as contributions_of
 from textmsa.errors import ExtractorError, UnreadableClip, UserError
 from textmsa.intervals import calibration_of
-from textmsa.occlusion import changes_by_words, changes_over_time
+from textmsa.occlusion import TimedWord, changes_by_words, changes_over_time
 from textmsa.prepare.one_clip import ObservedClip, observe_and_explain, with_translation
 from textmsa.prepare.parts import BuiltParts, build_parts
 from textmsa.run import Precision, Run
@@ -85,19 +85,15 @@ class Predictor:
             words = changes_by_words(self.run, sample, precision=self.precision)
             prediction = replace(prediction, words=words)
         if contributions in ("time", "all"):
-            over_time = changes_over_time(self.run, sample, precision=self.precision)
+            spoken = prediction.spoken.words if prediction.spoken is not None else ()
+            timed = [TimedWord(word.text, word.start, word.end) for word in spoken]
+            over_time = changes_over_time(self.run, sample, words=timed, precision=self.precision)
             prediction = replace(prediction, over_time=over_time)
         return prediction
 
     def scored(self, clip: Path | str, *, text: str | None = None) -> tuple[Prediction, Sample, Scores]:
         """As `predict`, with the sample that was scored and its scores."""
-        clip = Path(clip)
-        if text is not None and not isinstance(text, str):
-            raise UserError(f"text {text!r}: give what is said as text")
-        if clip.is_dir():
-            raise UserError(f"{clip}: is a folder; give one video or audio file")
-        if not clip.is_file():
-            raise UserError(f"{clip}: no such file; give a video or audio file")
+        clip = _checked(clip, text)
         started = time.monotonic()
         spoken = transcript_of(clip, given=text, recogniser=self.recogniser)
         heard = time.monotonic()
@@ -139,6 +135,12 @@ class Predictor:
         )
         return prediction, sample, scores
 
+    def observe(self, clip: Path | str, *, text: str | None = None) -> tuple[ObservedClip, Transcript]:
+        """What is seen and heard in one clip, its explanation and its words, without a score; raises as `predict`."""
+        clip = _checked(clip, text)
+        spoken = transcript_of(clip, given=text, recogniser=self.recogniser)
+        return self._observed(clip, spoken), spoken
+
     def _observed(self, clip: Path, spoken: Transcript) -> ObservedClip:
         try:
             return observe_and_explain(clip, spoken.text, self.parts, why_no_text=spoken.reason)
@@ -157,6 +159,18 @@ class Predictor:
         """Seconds that building took; they count to the first prediction."""
         seconds, self._seconds_loading = self._seconds_loading, 0.0
         return seconds
+
+
+def _checked(clip: Path | str, text: str | None) -> Path:
+    """The clip's path; raises UserError for what is no file or no text."""
+    clip = Path(clip)
+    if text is not None and not isinstance(text, str):
+        raise UserError(f"text {text!r}: give what is said as text")
+    if clip.is_dir():
+        raise UserError(f"{clip}: is a folder; give one video or audio file")
+    if not clip.is_file():
+        raise UserError(f"{clip}: no such file; give a video or audio file")
+    return clip
 
 
 def load(run: Path | str, *, precision: Precision = "fp32") -> Predictor:

@@ -1,0 +1,51 @@
+"""What a server says of the model behind it: what it was trained on, how well it does, its card. No place on the disk."""
+
+import math
+from dataclasses import asdict
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from textmsa import __version__
+from textmsa.intervals import calibration_of
+from textmsa.run import MODEL, Run
+from textmsa.serve.limits import Limits
+
+CARD = "README.md"
+SPEECH_PACKAGE = "faster_whisper"
+
+
+def model_facts(run: Run, limits: Limits) -> dict[str, Any]:
+    """As JSON has it; figures that are not defined are null."""
+    info, preparation = run.info, run.preparation
+    calibration, no_interval = calibration_of(run)
+    valid = {name: value if math.isfinite(value) else None for name, value in info.valid.items()}
+    parts = {name: getattr(preparation, name) for name in ("audio", "video", "explainer")}
+    return {
+        "textmsa": __version__,
+        "corpus": Path(info.corpus).name,
+        "score_range": list(info.score_range),
+        "valid": valid,
+        "seeds": info.seeds or [info.seed],
+        "parameters": info.parameters,
+        "created": info.created,
+        "parts": {
+            name: {"name": getattr(part, "extractor", None) or part.explainer, "version": part.version}
+            for name, part in parts.items()
+            if part is not None
+        },
+        "interval": None if calibration is None else "calibrated",
+        "no_interval": no_interval,
+        "can_transcribe": find_spec(SPEECH_PACKAGE) is not None,
+        "limits": asdict(limits),
+        "card": _card(run),
+    }
+
+
+def _card(run: Run) -> str:
+    """The model card; empty where the run has none."""
+    path = run.members[0].path / MODEL / CARD
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError:
+        return ""

@@ -1,0 +1,163 @@
+"""The process that decodes and scores: it may be killed at any moment, and nothing but its request is lost."""
+
+import json
+import os
+import resource
+import signal
+from dataclasses import dataclass, replace
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any, Literal
+
+from textmsa.errors import TextMsaError, UnreadableClip, UserError, first_line, reason_of
+from textmsa.run import Precision, Run
+
+CLIP = "clip"
+"""What the clip is called in an answer: neither the file of ours nor the name that a client gave."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """What is asked of a worker."""
+
+    kind: Literal["predict", "explain"]
+    path: Path
+    text: str | None = None
+    transcribe: bool = False
+    contributions: Literal["modalities", "words", "time", "all"] = "modalities"
+    tracks: bool = False
+
+
+@dataclass(frozen=True)
+class WorkerOptions:
+    """What a worker is built from."""
+
+    run: Path
+    precision: Precision
+    speech_model: str
+    seconds: float
+    streams: int
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a worker says: a document, or why there is none."""
+
+    status: int
+    document: dict[str, Any]
+
+
+def work(connection: Connection, options: WorkerOptions) -> None:
+    """Build the run, say so, and answer one task after another until the other end is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    try:
+        predicting = _Predicting(options)
+    except (TextMsaError, ModuleNotFoundError) as error:
+        connection.send(Answer(503, {"reason": first_line(error)}))
+        return
+    connection.send(Answer(200, {}))
+    while True:
+        try:
+            task: Task = connection.recv()
+        except (EOFError, OSError):
+            return
+        connection.send(_answer(predicting, task))
+
+
+def _answer(predicting: "_Predicting", task: Task) -> Answer:
+    try:
+        document = predicting.predict(task) if task.kind == "predict" else predicting.explain(task)
+    except (TextMsaError, ModuleNotFoundError) as error:
+        return Answer(422, {"reason": _without_path(first_line(error, limit=500), task.path)})
+    except Exception as error:
+        return Answer(500, {"reason": _without_path(first_line(RuntimeError(reason_of(error))), task.path)})
+    return Answer(200, json.loads(_without_path(json.dumps(document, ensure_ascii=False), task.path)))
+
+
+def _without_path(text: str, path: Path) -> str:
+    """Without anything of where the file lies on this machine."""
+    return text.replace(str(path), CLIP).replace(str(path.parent) + os.sep, "").replace(str(path.parent), CLIP)
+
+
+class _Predicting:
+    """A predictor with the checks that a stranger's file needs."""
+
+    def __init__(self, options: WorkerOptions) -> None:
+        from textmsa.predict import Predictor
+
+        self.options = options
+        self.silent = Predictor(Run.open(options.run), precision=options.precision)
+        self.listening: Predictor | None = None
+
+    def predict(self, task: Task) -> dict[str, Any]:
+        """The prediction as `textmsa predict --json` prints it, with `tracks` where they are asked for."""
+        from textmsa.predict import as_json
+        from textmsa.serve.tracks import tracks_of
+
+        self._check(task.path)
+        predictor = self._for(task)
+        prediction, sample, _ = predictor.scored(task.path, text=task.text)
+        self._check_length(sample.observation.duration or 0.0)
+        notes: list[str] = []
+        for shown in ("words", "time"):
+            if task.contributions not in (shown, "all"):
+                continue
+            try:
+                prediction = predictor.with_changes(prediction, sample, shown)  # type: ignore[arg-type]
+            except UserError as error:
+                if not task.tracks:
+                    raise
+                notes.append(first_line(error))
+        document: dict[str, Any] = json.loads(as_json(replace(prediction, path=CLIP)))
+        if task.tracks:
+            document["tracks"] = tracks_of(task.path, sample.observation, prediction) | {"notes": notes}
+        return document
+
+    def explain(self, task: Task) -> dict[str, Any]:
+        """What voice and face express, the words, and what is missing."""
+        from dataclasses import asdict
+
+        self._check(task.path)
+        observed, spoken = self._for(task).observe(task.path, text=task.text)
+        self._check_length(observed.observation.duration or 0.0)
+        return {
+            "transcript": observed.observation.transcript,
+            "spoken": asdict(spoken),
+            "explanation": asdict(observed.explanation),
+            "missing": observed.observation.missing,
+            "damage": observed.observation.damage,
+        }
+
+    def _for(self, task: Task) -> Any:
+        """The predictor that listens, where that is asked for; built the first time."""
+        if not task.transcribe or task.text is not None:
+            return self.silent
+        if self.listening is None:
+            from textmsa.predict import Predictor
+            from textmsa.speech.recognise import SpeechRecogniser
+
+            recogniser = SpeechRecogniser(self.options.speech_model)
+            self.listening = Predictor(
+                self.silent.run, precision=self.options.precision, parts=self.silent.parts, recogniser=recogniser
+            )
+        return self.listening
+
+    def _check(self, path: Path) -> None:
+        """Raises UserError for a file that says of itself that it is too much."""
+        from textmsa.media import outline_of
+
+        try:
+            outline = outline_of(path)
+        except UnreadableClip as error:
+            raise UserError(f"cannot be read ({error}); send a video or audio file") from error
+        self._check_length(outline.seconds)
+        if outline.streams > self.options.streams:
+            raise UserError(
+                f"holds {outline.streams} streams, at most {self.options.streams} are allowed: send one with a sound "
+                "and a video stream"
+            )
+
+    def _check_length(self, seconds: float) -> None:
+        if seconds > self.options.seconds + 1:
+            raise UserError(f"lasts {seconds:.0f} s, at most {self.options.seconds:.0f} s are allowed: cut it")
