@@ -15,7 +15,7 @@ from textmsa.serve.worker import WorkerOptions
 from textmsa.speech.weights import DEFAULT_MODEL
 
 NEEDED = ("fastapi", "uvicorn", "prometheus_client", "python_multipart")
-PORTS = range(0, 65_536)
+PORTS = range(65_536)
 logger = logging.getLogger(__name__)
 
 

@@ -1,4 +1,4 @@
-"""What a server says of the model behind it: what it was trained on, how well it does, its card. No place on the disk."""
+"""What a server says of the model behind it: training data, figures, its card. No place on the disk."""
 
 import math
 from dataclasses import asdict

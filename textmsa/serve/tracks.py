@@ -4,6 +4,7 @@ Shape suffixes: N samples of sound, T values of an extractor, B bins of a tenth 
 """
 
 import math
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +89,7 @@ def _token_times(spoken: Transcript | None) -> list[tuple[float, float]]:
     for word in spoken.words if spoken is not None else ():
         count = len(WORD.findall(word.text))
         edges = np.linspace(word.start, word.end, count + 1).tolist()
-        times += list(zip(edges[:-1], edges[1:], strict=True))
+        times += list(pairwise(edges))
     return times
 
 
@@ -129,7 +130,7 @@ def _of_face(video: FeatureSequence | None, bins: int) -> list[dict[str, Any]]:
     found = []
     for name, columns in FACE_TRACKS.items():
         if set(columns) <= set(video.names):
-            value_T = np.mean([video.column(column).astype(np.float64) for column in columns], axis=0)
+            value_T = np.stack([video.column(column).astype(np.float64) for column in columns]).mean(axis=0)
             found.append(_series(name, "face", "0 to 1", _listed(_binned(value_T, video.times_T, bins))))
     return found or _plain(video, "face", bins)
 

@@ -104,7 +104,7 @@ class _Predicting:
             if task.contributions not in (shown, "all"):
                 continue
             try:
-                prediction = predictor.with_changes(prediction, sample, shown)  # type: ignore[arg-type]
+                prediction = predictor.with_changes(prediction, sample, shown)
             except UserError as error:
                 if not task.tracks:
                     raise
