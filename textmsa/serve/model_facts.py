@@ -10,6 +10,7 @@ from textmsa import __version__
 from textmsa.intervals import calibration_of
 from textmsa.run import MODEL, Run
 from textmsa.serve.limits import Limits
+from textmsa.serve.worker import without_places
 
 CARD = "README.md"
 SPEECH_PACKAGE = "faster_whisper"
@@ -35,7 +36,7 @@ def model_facts(run: Run, limits: Limits) -> dict[str, Any]:
             if part is not None
         },
         "interval": None if calibration is None else "calibrated",
-        "no_interval": no_interval,
+        "no_interval": without_places(no_interval, RUN=run.path),
         "can_transcribe": find_spec(SPEECH_PACKAGE) is not None,
         "limits": asdict(limits),
         "card": _card(run),

@@ -155,12 +155,24 @@ def _face_presence(video: FeatureSequence | None, bins: int) -> list[bool]:
 
 
 def _binned(value_T: Floats, times_T: Floats, bins: int) -> Floats:
-    """The mean (B,) of the values that are numbers in each bin; NaN where there is none."""
+    """The mean (B,) of the values that are numbers in each bin; NaN where there is none.
+
+    In a bin that no value's time falls into, as where an extractor looks at fewer frames than there are bins, the
+    nearest value stands, up to one step of the extractor away.
+    """
+    if not len(times_T):
+        return np.full(bins, np.nan)
     real_T = np.isfinite(value_T)
-    place_T = np.clip((times_T * HZ + 1e-6).astype(int), 0, bins - 1)[real_T]
-    total_B = np.bincount(place_T, weights=value_T[real_T], minlength=bins)
-    count_B = np.bincount(place_T, minlength=bins)
-    return np.where(count_B > 0, total_B / np.maximum(count_B, 1), np.nan)
+    place_T = np.clip((times_T * HZ + 1e-6).astype(int), 0, bins - 1)
+    total_B = np.bincount(place_T[real_T], weights=value_T[real_T], minlength=bins)
+    count_B = np.bincount(place_T[real_T], minlength=bins)
+    mean_B = np.where(count_B > 0, total_B / np.maximum(count_B, 1), np.nan)
+    step = float(np.median(np.diff(times_T))) if len(times_T) > 1 else 1 / HZ
+    middle_B = (np.arange(bins) + 0.5) / HZ
+    nearest_B = np.abs(times_T[None, :] - middle_B[:, None]).argmin(axis=1)
+    near_B = np.abs(times_T[nearest_B] - middle_B) <= step
+    empty_B = np.bincount(place_T, minlength=bins) == 0
+    return np.where(empty_B & near_B, value_T[nearest_B], mean_B)
 
 
 def _listed(values: Floats) -> list[float | None]:

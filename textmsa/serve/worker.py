@@ -1,7 +1,6 @@
 """The process that decodes and scores: it may be killed at any moment, and nothing but its request is lost."""
 
 import json
-import os
 import resource
 import signal
 from dataclasses import dataclass, replace
@@ -66,18 +65,24 @@ def work(connection: Connection, options: WorkerOptions) -> None:
 
 
 def _answer(predicting: "_Predicting", task: Task) -> Answer:
+    def told(text: str) -> str:
+        return without_places(text, clip=task.path, CLIPS=task.path.parent, RUN=predicting.options.run)
+
     try:
         document = predicting.predict(task) if task.kind == "predict" else predicting.explain(task)
     except (TextMsaError, ModuleNotFoundError) as error:
-        return Answer(422, {"reason": _without_path(first_line(error, limit=500), task.path)})
+        return Answer(422, {"reason": told(first_line(error, limit=500))})
     except Exception as error:
-        return Answer(500, {"reason": _without_path(first_line(RuntimeError(reason_of(error))), task.path)})
-    return Answer(200, json.loads(_without_path(json.dumps(document, ensure_ascii=False), task.path)))
+        return Answer(500, {"reason": told(first_line(RuntimeError(reason_of(error))))})
+    return Answer(200, json.loads(told(json.dumps(document, ensure_ascii=False))))
 
 
-def _without_path(text: str, path: Path) -> str:
-    """Without anything of where the file lies on this machine."""
-    return text.replace(str(path), CLIP).replace(str(path.parent) + os.sep, "").replace(str(path.parent), CLIP)
+def without_places(text: str, **places: Path) -> str:
+    """A text that says a file's or folder's name for its place on this machine."""
+    for name, place in places.items():
+        for known in {str(place), str(place.resolve())}:
+            text = text.replace(known, name)
+    return text
 
 
 class _Predicting:

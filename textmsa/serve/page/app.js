@@ -3,7 +3,7 @@
 import { Clock } from "./clock.js";
 import { by, el } from "./dom.js";
 import * as files from "./exports.js";
-import { panel, inWords } from "./panel.js";
+import { inWords, panel, told } from "./panel.js";
 import { KEYS, controls, press } from "./player.js";
 import { record } from "./record.js";
 import { Tracks } from "./tracks.js";
@@ -120,12 +120,21 @@ function show(prediction, media) {
   const clock = new Clock(video, prediction.tracks.duration);
   const { bar, mute } = controls(clock);
   const tracks = new Tracks(clock, prediction);
-  const cannot = el("p", { class: "warning", hidden: true, text: "This browser cannot play the file; the tracks still show it." });
-  video.addEventListener("error", () => (cannot.hidden = false));
+  const cannot = el("p", { class: "warning", role: "note", hidden: true });
+  const tell = (what) => {
+    cannot.textContent = `This browser cannot ${what}; the tracks still tell of it.`;
+    cannot.hidden = false;
+  };
+  video.addEventListener("error", () => tell("play this file"));
+  video.addEventListener("loadedmetadata", () => {
+    if (pictures && !video.videoWidth) tell("show the pictures of this file");
+    video.classList.toggle("heard", !video.videoWidth);
+  });
   video.addEventListener("click", () => clock.toggle());
   by("result").hidden = false;
   by("watch").replaceChildren(el("div", { class: "stage" }, video, bar), cannot, tracks.element);
-  by("panel").replaceChildren(...panel(prediction, tracks.text()), keep(prediction, tracks));
+  by("panel").replaceChildren(...panel(prediction), keep(prediction, tracks));
+  by("told").replaceChildren(told(prediction, tracks.text()));
   tracks.draw();
   shown = { clock, tracks, mute, address, prediction };
 }

@@ -2,8 +2,8 @@
 
 import { MODALITIES, el, signed } from "./dom.js";
 
-export function panel(prediction, words) {
-  return [score(prediction), counted(prediction), told(prediction, words), missing(prediction)].filter(Boolean);
+export function panel(prediction) {
+  return [score(prediction), counted(prediction), missing(prediction)].filter(Boolean);
 }
 
 function score(prediction) {
@@ -20,7 +20,7 @@ function score(prediction) {
   const ends = el("div", { class: "ends", "aria-hidden": "true" }, el("span", { text: low }), el("span", { text: "0" }), el("span", { text: `+${high}` }));
   const sure = interval
     ? `${Math.round(interval.level * 100)} % interval ${signed(interval.low)} to ${signed(interval.high)}, calibrated on ${interval.source}`
-    : `No interval: ${prediction.no_interval || "none"}`;
+    : `Interval: ${prediction.no_interval || "none"}`;
   return el(
     "section", { class: "box" }, el("h2", { text: "Score" }),
     el("p", { class: "figure" }, el("strong", { text: signed(prediction.score) }), ` ${prediction.polarity}`),
@@ -56,7 +56,8 @@ function counted(prediction) {
   );
 }
 
-function told(prediction, words) {
+// What is said in the clip and of it; `words` is the line of words, or null.
+export function told(prediction, words) {
   const { explanation, spoken } = prediction;
   const lines = [["Voice", explanation.audio], ["Face", explanation.video], ["Words", explanation.text], ["In short", explanation.summary], ["Reason", explanation.reason]];
   const list = el("dl", {}, ...lines.filter(([, text]) => text).flatMap(([name, text]) => [el("dt", { text: name }), el("dd", { text, dir: "auto" })]));

@@ -207,7 +207,7 @@ export class Tracks {
     entry.place.setAttribute("aria-label", shown.map((series) => this.describe(series.name, series.unit)).join("; "));
     this.row("Expressions", known ? "0\u20131" : "each 0\u20131", entry.place, "");
     entry.plot = entry.make();
-    this.area.append(el("div", { class: "row-of" }, el("div", { class: "label" }), this.choice(shown, entry)));
+    this.area.after(this.choice(shown, entry));
   }
 
   choice(shown, entry) {
@@ -233,7 +233,7 @@ export class Tracks {
     this.area.addEventListener("pointermove", (event) => this.clock.point(time(event)));
     this.area.addEventListener("pointerleave", () => this.clock.point(null));
     this.area.addEventListener("click", (event) => {
-      if (event.target.closest(".choice, .label") || time(event) === null) return;
+      if (event.target.closest(".label") || time(event) === null) return;
       this.clock.seek(time(event));
     });
     this.clock.addEventListener("time", () => this.update());
