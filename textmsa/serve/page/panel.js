@@ -20,7 +20,7 @@ function score(prediction) {
   const ends = el("div", { class: "ends", "aria-hidden": "true" }, el("span", { text: low }), el("span", { text: "0" }), el("span", { text: `+${high}` }));
   const sure = interval
     ? `${Math.round(interval.level * 100)} % interval ${signed(interval.low)} to ${signed(interval.high)}, calibrated on ${interval.source}`
-    : `Interval: ${prediction.no_interval || "none"}`;
+    : `No interval: ${(prediction.no_interval || "nothing is known of it").replace(/^none: /, "")}`;
   return el(
     "section", { class: "box" }, el("h2", { text: "Score" }),
     el("p", { class: "figure" }, el("strong", { text: signed(prediction.score) }), ` ${prediction.polarity}`),
