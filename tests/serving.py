@@ -45,7 +45,7 @@ class Server:
         """Bytes as they are; what came back."""
         with socket.create_connection(("127.0.0.1", self.port), timeout=60) as line:
             line.sendall(request)
-            return line.recv(65_536) if answered else b""
+            return b"".join(iter(lambda: line.recv(65_536), b"")) if answered else b""
 
     def workers(self) -> list[int]:
         """Processes that decode and score."""
@@ -86,6 +86,7 @@ def serving(run: Path, temporary: Path, *options: str, **environment: str) -> It
     server = Server("", 0, process, temporary)
     watch = threading.Timer(STARTING_SECONDS, process.kill)
     watch.start()
+    reading: threading.Thread | None = None
     try:
         for line in process.stderr:
             server.said.append(line)
@@ -105,3 +106,6 @@ def serving(run: Path, temporary: Path, *options: str, **environment: str) -> It
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+        if reading is not None:
+            reading.join(10)
+        process.stderr.close()

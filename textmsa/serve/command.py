@@ -135,6 +135,7 @@ def _run(run: Run, pool: Pool, samples: Samples, *, host: str, port: int, token:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((host, port))
+            listener.listen(BACKLOG)  # who comes while the model is loaded waits
         except OSError as error:
             raise UserError(f"--host {host} --port {port}: {error.strerror or error}; give another") from error
         shown = f"[{host}]" if ":" in host else host
