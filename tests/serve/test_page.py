@@ -7,6 +7,7 @@ runs, a test that lacks one fails.
 import json
 import os
 import shutil
+import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -51,7 +52,11 @@ def server(tiny_run, tmp_path_factory) -> Iterator[Server]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     chromium = needed(shutil.which("chromium"), "chromium")
-    api = pytest.importorskip("playwright.sync_api") if not os.environ.get("CI") else __import__("playwright.sync_api").sync_api
+    api = (
+        pytest.importorskip("playwright.sync_api")
+        if not os.environ.get("CI")
+        else __import__("playwright.sync_api").sync_api
+    )
     with api.sync_playwright() as playwright:
         started = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
         yield started
@@ -93,12 +98,20 @@ def opened(browser, server, request) -> Iterator[Seen]:
     assert seen.complaints == []
 
 
+def until(page: Any, expression: str, seconds: float = 60.0) -> None:
+    """Wait for something to be so, by asking: Playwright's own waiting runs text, which the page's policy refuses."""
+    end = time.monotonic() + seconds
+    while not page.evaluate(expression):
+        assert time.monotonic() < end, expression
+        page.wait_for_timeout(50)
+
+
 def upload(page: Any, *, words: str = SENTENCE, clip: Path = RECORDINGS / "speaker.mp4") -> None:
     page.set_input_files("#file", str(clip))
     page.fill("#words", words)
     page.click("#score")
     page.wait_for_selector("#panel .scale", timeout=120_000)
-    page.wait_for_function("document.querySelector('.stage video').readyState >= 2")
+    until(page, "document.querySelector('.stage video').readyState >= 2")
 
 
 def test_a_clip_is_uploaded_played_sought_and_read(opened):
@@ -115,14 +128,16 @@ def test_a_clip_is_uploaded_played_sought_and_read(opened):
         assert page.evaluate(TIME) == pytest.approx(max(0.0, before + moved), abs=0.02), key
     page.keyboard.press("Home")
     page.keyboard.press("Space")
-    page.wait_for_function(f"{TIME} > 0.3")
+    until(page, f"{TIME} > 0.3")
     page.keyboard.press("k")
     assert page.evaluate("document.querySelector('.stage video').paused")
     page.keyboard.press("End")
     assert page.evaluate(TIME) == pytest.approx(length, abs=0.15)
     page.mouse.move(rows["x"] + rows["width"] * 0.25, rows["y"] + 10)
     shown = page.locator(".readout").inner_text()
-    assert f"{length / 4:.2f}"[:3] in shown and "loudness" in shown and "words counted" in shown or "face seen" in shown
+    assert (
+        f"{length / 4:.2f}"[:3] in shown and "loudness" in shown and "words counted" in shown
+    ) or "face seen" in shown
     page.keyboard.press("?")
     assert page.locator("#help").is_visible()
     page.keyboard.press("Escape")
@@ -161,7 +176,7 @@ def test_a_clip_that_cannot_be_used_is_told_and_the_page_goes_on(opened, tmp_pat
     page.set_input_files("#file", str(odd))
     assert page.locator("#chosen").inner_text().startswith("<b>x.mp4")
     page.click("#score")
-    page.wait_for_function("document.querySelector('#status').textContent.includes('cannot be read')", timeout=60_000)
+    until(page, "document.querySelector('#status').textContent.includes('cannot be read')")
     opened.complaints[:] = [said for said in opened.complaints if "422" not in said]  # the browser's own line
     upload(page)
 
@@ -171,7 +186,7 @@ def test_a_clip_is_recorded(opened):
     page.click("#record")
     page.wait_for_timeout(2500)
     page.click("#record")
-    page.wait_for_function("document.querySelector('#chosen').textContent.startsWith('recording.webm')")
+    until(page, "document.querySelector('#chosen').textContent.startsWith('recording.webm')")
     page.click("#score")
     page.wait_for_selector("#panel .scale", timeout=120_000)
 

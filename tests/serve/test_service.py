@@ -18,6 +18,7 @@ from serving import ROOT, serving
 from small_corpora import write_clip
 
 import textmsa
+from textmsa.predict import as_json
 from textmsa.serve.guard import policy
 
 MULTIPART = b"POST /v1/predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: multipart/form-data; boundary=b\r\n"
@@ -60,11 +61,8 @@ def slow_server(tiny_run, tmp_path_factory):
 def test_a_clip_gets_the_prediction_that_the_command_prints(server, tiny_run):
     answer = server.post(clip=clip_of(tiny_run), text="Fine.", contributions="words")
     assert answer.status_code == 200
-    expected = json.loads(
-        textmsa.predict.as_json(
-            textmsa.load(tiny_run.path).predict(clip_of(tiny_run), text="Fine.", contributions="words")
-        )
-    )
+    predicted = textmsa.load(tiny_run.path).predict(clip_of(tiny_run), text="Fine.", contributions="words")
+    expected = json.loads(as_json(predicted))
     given = answer.json()
     for document in (given, expected):
         del document["seconds"], document["path"]

@@ -16,6 +16,7 @@ from textmsa.speech.weights import DEFAULT_MODEL
 
 NEEDED = ("fastapi", "uvicorn", "prometheus_client", "python_multipart")
 PORTS = range(65_536)
+BACKLOG = 128
 logger = logging.getLogger(__name__)
 
 
