@@ -46,6 +46,11 @@ def test_a_port_that_is_taken_is_told_before_anything_is_loaded(tiny_run):
             serve(tiny_run.path, port=other.getsockname()[1])
 
 
+def test_a_worker_that_needs_more_memory_than_it_may_is_ended(tiny_run):
+    with pytest.raises(UserError, match="no worker starts: needs more than 10 MB of memory"):
+        serve(tiny_run.path, port=0, memory_mb=10.0)
+
+
 def test_hidden_files_and_links_that_lead_out_are_no_samples(tmp_path):
     for name in ("clips/a.mp4", "clips/deep/b.WAV", "clips/.hidden/c.mp4", "clips/d.txt", "out.mp4"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

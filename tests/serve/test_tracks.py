@@ -59,9 +59,11 @@ def test_chinese_is_told_apart_by_characters():
 
 def observed(log_f0, smile) -> Observation:
     voice_T, face_T = np.array(log_f0, np.float32), np.array(smile, np.float32)
-    audio = FeatureSequence(voice_T[:, None], np.arange(len(voice_T)) * 0.05, ("log_f0",))
+    audio = FeatureSequence(voice_T[:, None], np.linspace(0, 0.05 * (len(voice_T) - 1), len(voice_T)), ("log_f0",))
     columns = np.stack([face_T, face_T], axis=1)
-    video = FeatureSequence(columns, np.arange(len(face_T)) * 0.2, ("mouthSmileLeft", "mouthSmileRight"))
+    video = FeatureSequence(
+        columns, np.linspace(0, 0.2 * (len(face_T) - 1), len(face_T)), ("mouthSmileLeft", "mouthSmileRight")
+    )
     return Observation(RECORDINGS / "speech.flac", None, 0.8, audio, video)
 
 

@@ -37,7 +37,7 @@ class Worker:
         self.process = context.Process(target=work, args=(other, self.options), daemon=True)
         self.process.start()
         other.close()
-        answer = self._awaited(time.monotonic() + STARTING_SECONDS, self.limits.memory_megabytes * 2)
+        answer = self._awaited(time.monotonic() + STARTING_SECONDS)
         if isinstance(answer, str) or answer.status != 200:
             self.stop()
             raise UserError(f"no worker starts: {answer if isinstance(answer, str) else answer.document['reason']}")
@@ -55,7 +55,7 @@ class Worker:
                 return Answer(503, {"reason": str(error)})
         try:
             self.connection.send(task)
-            answer = self._awaited(time.monotonic() + self.limits.work_seconds, self.limits.memory_megabytes)
+            answer = self._awaited(time.monotonic() + self.limits.work_seconds)
         except OSError:
             answer = "the worker had died before it was given the clip; send it again"
         if isinstance(answer, Answer):
@@ -81,16 +81,17 @@ class Worker:
             self.connection.close()
             self.process = None
 
-    def _awaited(self, until: float, megabytes: float) -> Answer | str:
+    def _awaited(self, until: float) -> Answer | str:
         """What the process says, or why it says nothing."""
         assert self.process is not None
+        megabytes = self.limits.memory_megabytes
         while not self.connection.poll(LOOK_EVERY):
             if not self.process.is_alive():
                 return "the worker died on this clip: it crashed in native code, or was killed"
             if time.monotonic() > until:
                 return f"took longer than {self.limits.work_seconds:.0f} s; send a shorter clip"
             if memory_of(self.process.pid or 0) > megabytes * MEGABYTE:
-                return f"needs more than {megabytes:.0f} MB of memory; send a smaller clip"
+                return f"needs more than {megabytes:.0f} MB of memory; send a smaller clip, or allow more (--memory-mb)"
         try:
             answer: Answer = self.connection.recv()
         except (EOFError, OSError):

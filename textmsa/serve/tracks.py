@@ -149,7 +149,7 @@ def _face_presence(video: FeatureSequence | None, bins: int) -> list[bool]:
     """Whether a face, or whatever the extractor looks for, was measured in each bin."""
     if video is None or not len(video.times_T):
         return [False] * bins
-    seen_T = np.isfinite(video.values_TF).any(axis=1).astype(np.float64)
+    seen_T = np.asarray(np.isfinite(video.values_TF).any(axis=1), dtype=np.float64)
     share_B = _binned(seen_T, video.times_T, bins)
     return [bool(share >= 0.5) for share in share_B]
 
