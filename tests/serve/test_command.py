@@ -1,6 +1,9 @@
 """What the command says before it serves: one line for what the user can mend."""
 
+import re
 import socket
+import subprocess
+import sys
 
 import pytest
 
@@ -14,6 +17,16 @@ def test_without_the_extra_its_name_is_told(tiny_run, monkeypatch):
     monkeypatch.setattr(command, "find_spec", lambda name: None if name == "fastapi" else object())
     with pytest.raises(UserError, match=r"^needs fastapi, not installed: pip install 'textmsa\[serve\]'$"):
         serve(tiny_run.path)
+
+
+def test_the_command_and_its_help_need_nothing_of_the_extra():
+    program = (
+        "import sys; from textmsa.serve.command import NEEDED; sys.modules.update(dict.fromkeys(NEEDED)); "
+        "from textmsa.cli import main; sys.exit(main(['serve', '--help']) or main(['serve', 'run']))"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert ran.returncode == 2 and "usage: textmsa serve RUN" in ran.stdout
+    assert re.fullmatch(r"textmsa serve: needs fastapi, .*pip install 'textmsa\[serve\]'\n", ran.stderr)
 
 
 @pytest.mark.parametrize(

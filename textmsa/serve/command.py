@@ -7,14 +7,13 @@ from pathlib import Path
 
 from textmsa.errors import UserError
 from textmsa.run import Precision, Run
-from textmsa.serve.guard import LOCAL_NAMES
-from textmsa.serve.limits import Limits
+from textmsa.serve.limits import LOCAL_NAMES, Limits
 from textmsa.serve.pool import Pool
 from textmsa.serve.samples import Samples
 from textmsa.serve.worker import WorkerOptions
 from textmsa.speech.weights import DEFAULT_MODEL
 
-NEEDED = ("fastapi", "uvicorn", "prometheus_client", "python_multipart")
+NEEDED = ("fastapi", "starlette", "uvicorn", "prometheus_client", "python_multipart")
 PORTS = range(65_536)
 BACKLOG = 128
 logger = logging.getLogger(__name__)

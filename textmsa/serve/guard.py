@@ -12,7 +12,6 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 OPEN_PATHS = ("/", "/health")
 OPEN_FOLDER = "/page/"
 """The page itself, which holds nothing of anybody; it asks for the token."""
-LOCAL_NAMES = ("127.0.0.1", "localhost", "::1")
 NONCE = "nonce"
 
 

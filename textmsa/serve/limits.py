@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 MEGABYTE = 1_000_000
+LOCAL_NAMES = ("127.0.0.1", "localhost", "::1")
+"""What this machine calls itself."""
 
 
 @dataclass(frozen=True)

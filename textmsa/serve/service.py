@@ -19,8 +19,8 @@ from starlette.requests import ClientDisconnect
 from textmsa import __version__
 from textmsa.predict import Shown
 from textmsa.serve import openapi
-from textmsa.serve.guard import LOCAL_NAMES, NONCE, Guard
-from textmsa.serve.limits import Limits, Refusal
+from textmsa.serve.guard import NONCE, Guard
+from textmsa.serve.limits import LOCAL_NAMES, Limits, Refusal
 from textmsa.serve.pool import Pool
 from textmsa.serve.samples import Samples
 from textmsa.serve.uploads import FILE_FIELD, Form, received
