@@ -1,6 +1,6 @@
 // Files to keep: the answer as it came (JSON), the tracks as a table (CSV), the picture (PNG).
 
-import { MODALITIES, colour, el, signed } from "./dom.js";
+import { MODALITIES, colour, el, seconds, signed } from "./dom.js";
 
 export function save(name, blob) {
   const address = URL.createObjectURL(blob);
@@ -38,7 +38,7 @@ function cell(value) {
 // Score, what counted, and the tracks, as they stand on the page.
 export function png(prediction, tracks) {
   const wide = 1200, left = 150, plots = tracks.plots.filter((entry) => entry.plot);
-  const high = 250 + 80 + plots.reduce((sum, entry) => sum + entry.plot.height + 14, 0);
+  const high = 250 + 80 + 70 + plots.reduce((sum, entry) => sum + entry.plot.height + 14, 0);
   const canvas = el("canvas", { width: wide, height: high });
   const pen = canvas.getContext("2d");
   const write = (text, x, y, size = 15, weight = "") => {
@@ -59,6 +59,9 @@ export function png(prediction, tracks) {
   if (interval) pen.fillRect(at(interval.low), 34, at(interval.high) - at(interval.low), 16);
   pen.fillStyle = colour("--ink");
   pen.fillRect(at(prediction.score) - 2, 28, 4, 28);
+  write(String(from), 480, 74, 13);
+  write("0", at(0) - 4, 74, 13);
+  write(`+${to}`, 1140, 74, 13);
   const most = Math.max(...Object.values(prediction.contributions).map(Math.abs), 1e-6);
   MODALITIES.forEach(([name, people], i) => {
     const y = 134 + i * 30, value = prediction.contributions[name] ?? 0;
@@ -67,6 +70,8 @@ export function png(prediction, tracks) {
     pen.fillStyle = colour(`--${name}`);
     pen.fillRect(value < 0 ? 480 + (value / most) * 300 : 480, y, (Math.abs(value) / most) * 300, 18);
   });
+  pen.fillStyle = colour("--faint");
+  pen.fillRect(479.5, 130, 1, 88);
   let y = 240;
   const room = wide - left - 24, step = room / Math.max(tracks.tracks.peaks.length, 1);
   const loudest = Math.max(...tracks.tracks.peaks, 1e-6);
@@ -75,12 +80,30 @@ export function png(prediction, tracks) {
     const tall = Math.max(1, (peak / loudest) * 60);
     pen.fillRect(left + i * step, y + 32 - tall / 2, Math.max(step * 0.7, 0.5), tall);
   });
-  y += 80;
+  pen.fillStyle = colour("--ink");
+  write("Sound", 24, y + 36);
+  y += 78;
+  write("Words", 24, y + 14);
+  for (const word of tracks.tracks.words.filter((one) => one.start !== null)) {
+    const x = left + tracks.share(word.start) * room;
+    pen.fillStyle = colour({ 1: "--raised", "-1": "--lowered", 0: "--rail" }[Math.sign(word.change ?? 0)]);
+    pen.fillRect(x, y + 20, Math.max(2, tracks.share(word.end - word.start) * room - 2), 4);
+    pen.fillStyle = colour("--ink");
+    write(word.text.trim(), x, y + 14, 12);
+  }
+  y += 36;
   for (const entry of plots) {
     pen.fillStyle = colour("--ink");
     write(entry.place.parentElement.getAttribute("aria-label"), 24, y + entry.plot.height / 2);
     pen.drawImage(entry.plot.ctx.canvas, left, y, room, entry.plot.height);
     y += entry.plot.height + 14;
   }
+  const shown = tracks.tracks.series.filter((series) => series.of === "face");
+  shown.forEach((series, i) => {
+    pen.fillStyle = colour(`--c${(i % 6) + 1}`);
+    write(series.name, left + i * 150, y + 12, 13);
+  });
+  pen.fillStyle = colour("--faint");
+  write(`0 to ${seconds(tracks.clock.duration)}`, 24, y + 12, 13);
   return new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
 }
