@@ -136,7 +136,7 @@ def test_a_clip_is_uploaded_played_sought_and_read(opened):
     page.mouse.move(rows["x"] + rows["width"] * 0.25, rows["y"] + 10)
     shown = page.locator(".readout").inner_text()
     assert f"{length / 4:.2f}"[:3] in shown
-    assert {"loudness", "words counted", "voice counted", "face seen"} <= set(shown.split("\n"))
+    assert {"loudness", "voice counted", "face seen"} <= set(shown.split("\n"))
     page.keyboard.press("?")
     assert page.locator("#help").is_visible()
     page.keyboard.press("Escape")
