@@ -180,6 +180,25 @@ def test_a_clip_that_cannot_be_used_is_told_and_the_page_goes_on(opened, tmp_pat
     upload(page)
 
 
+def test_a_token_is_asked_for_once_and_sent_with_every_request(opened, server):
+    page, sent = opened.page, []
+
+    def guarded(route: Any) -> None:
+        given = route.request.headers.get("authorization")
+        sent.append(given)
+        refusal = {"status": 401, "content_type": "application/json", "body": '{"reason": "a token is needed"}'}
+        route.continue_() if given == "Bearer sesame" else route.fulfill(**refusal)
+
+    page.route("**/v1/**", guarded)
+    page.goto(server.address)
+    page.fill("#token", "sesame")
+    page.click("#ask-form button")
+    until(page, "document.querySelector('#model-line').textContent.startsWith('Trained on')")
+    upload(page)
+    assert sent == [None, *["Bearer sesame"] * 3]
+    opened.complaints[:] = [said for said in opened.complaints if "401" not in said]  # the browser's own line
+
+
 def test_a_clip_is_recorded(opened):
     page = opened.page
     page.click("#record")
