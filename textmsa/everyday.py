@@ -3,6 +3,7 @@
 It needs no run and no corpus: explanations say what can be said without one to compare with.
 """
 
+import copy
 import time
 from dataclasses import replace
 from functools import cached_property
@@ -22,7 +23,7 @@ from textmsa.rated_sentences import as_spoken
 from textmsa.scoring import polarity
 from textmsa.speech.transcripts import Recogniser, given_clip, language_notice, transcript_of
 from textmsa.store.preparation import Preparation
-from textmsa.types import Interval, Observation, Prediction, Shown, Transcript, WordsChange
+from textmsa.types import Clip, Interval, Observation, Prediction, Sample, Shown, Transcript, WordsChange
 
 if TYPE_CHECKING:
     from textmsa.media import Media
@@ -91,6 +92,11 @@ class EverydayPredictor:
 
         Raises UserError, one line, for a file that cannot be used, and where there are no words.
         """
+        prediction, sample, _ = self.scored(clip, text=text)
+        return self.with_changes(prediction, sample, contributions)
+
+    def scored(self, clip: Path | str | None, *, text: str | None = None) -> tuple[Prediction, Sample, None]:
+        """As `predict`, with the sample that was scored; there are no inner figures."""
         started = time.monotonic()
         path = given_clip(clip, text)
         spoken = transcript_of(path, given=text, recogniser=self.recogniser)
@@ -102,12 +108,31 @@ class EverydayPredictor:
         heard = time.monotonic()
         observed = observe_given(path, spoken, lambda: self.parts)
         prediction = self._scored("" if path is None else str(path), observed, spoken, since=heard)
-        if contributions in ("words", "all"):
-            prediction = replace(prediction, words=self.changes_by_words(spoken.text, prediction.score))
         if spoken.source == "speech recognition":
             seconds = {"load": prediction.seconds["load"], "transcribe": heard - started, **prediction.seconds}
             prediction = replace(prediction, seconds=seconds)
-        return prediction
+        observation = observed.observation
+        said = Clip(id=observation.path.name, path=observation.path, transcript=spoken.text)
+        return prediction, Sample(said, observation, observed.explanation), None
+
+    def with_changes(self, prediction: Prediction, sample: Sample, contributions: Shown) -> Prediction:
+        """The prediction with what its words did; no moment of sound or pictures did anything."""
+        if contributions not in ("words", "all"):
+            return prediction
+        text = sample.observation.transcript or ""
+        return replace(prediction, words=self.changes_by_words(text, prediction.score))
+
+    def observe(self, clip: Path | str, *, text: str | None = None) -> tuple[ObservedClip, Transcript]:
+        """What is seen and heard in one clip, its explanation and its words, without a score."""
+        path = given_clip(clip, text)
+        spoken = transcript_of(path, given=text, recogniser=self.recogniser)
+        return observe_given(path, spoken, lambda: self.parts), spoken
+
+    def listening(self, recogniser: Recogniser) -> "EverydayPredictor":
+        """The same, nothing loaded again, that writes down what is said."""
+        other = copy.copy(self)
+        other.recogniser = recogniser
+        return other
 
     def scored_media(self, media: "Media", spoken: Transcript) -> tuple[Prediction, Observation]:
         """The prediction, with what was observed, of a clip that is decoded already: a stretch of a longer file.

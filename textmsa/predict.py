@@ -111,6 +111,16 @@ class Predictor:
             prediction = replace(prediction, seconds=seconds)
         return prediction, sample, scores
 
+    def observe(self, clip: Path | str, *, text: str | None = None) -> tuple[ObservedClip, Transcript]:
+        """What is seen and heard in one clip, its explanation and its words, without a score; raises as `predict`."""
+        path = given_clip(clip, text)
+        spoken = transcript_of(path, given=text, recogniser=self.recogniser)
+        return observe_given(path, spoken, lambda: self.parts), spoken
+
+    def listening(self, recogniser: Recogniser) -> "Predictor":
+        """The same, nothing loaded again, that writes down what is said."""
+        return Predictor(self.run, precision=self.precision, parts=self.parts, recogniser=recogniser)
+
     def scored_media(self, media: "Media", spoken: Transcript) -> tuple[Prediction, Observation]:
         """The prediction, with what was observed, of a clip that is decoded already: a stretch of a longer file.
 

@@ -1,0 +1,227 @@
+"""The page in a real browser: upload, seek by click, keys, what it asks for, how it stands on a phone and in the dark.
+
+Chromium is Debian's; axe-core, which looks for what keeps people out, comes from npm. `.ci/browser` lays both; where CI
+runs, a test that lacks one fails.
+"""
+
+import json
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from media_fixtures import RECORDINGS
+from serving import ROOT, Server, serving
+
+pytestmark = pytest.mark.slow
+AXE = ROOT / ".venv-browser/axe-core/package/axe.min.js"
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+    "--use-fake-ui-for-media-stream",
+    "--use-fake-device-for-media-stream",
+]
+LISTENER = """addEventListener("securitypolicyviolation", (event) => console.error(`CSP ${event.violatedDirective}`))"""
+TIME = "document.querySelector('.stage video').currentTime"
+SENTENCE = "I loved it, but the end was bad."
+
+
+def needed(what: str | Path | None, name: str) -> str:
+    if what and Path(what).exists():
+        return str(what)
+    if os.environ.get("CI"):
+        pytest.fail(f"{name} is not here: run .ci/browser")
+    pytest.skip(f"{name} is not here: run .ci/browser")
+
+
+@pytest.fixture(scope="module")
+def server(tiny_run, tmp_path_factory) -> Iterator[Server]:
+    with serving(tiny_run.path, tmp_path_factory.mktemp("page")) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    chromium = needed(shutil.which("chromium"), "chromium")
+    api = (
+        pytest.importorskip("playwright.sync_api")
+        if not os.environ.get("CI")
+        else __import__("playwright.sync_api").sync_api
+    )
+    with api.sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield started
+        started.close()
+
+
+@dataclass
+class Seen:
+    """A page with what it asked for and complained of."""
+
+    page: Any
+    outside: list[str] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+
+
+@pytest.fixture
+def opened(browser, server, request) -> Iterator[Seen]:
+    """The page, closed at the end; it must not have complained, or asked for anything of another place."""
+    options = getattr(request, "param", {})
+    size = {"width": options.get("width", 1280), "height": options.get("height", 900)}
+    context = browser.new_context(
+        viewport=size,
+        color_scheme=options.get("scheme", "light"),
+        reduced_motion="reduce",
+        permissions=["camera", "microphone"],
+        accept_downloads=True,
+    )
+    page = context.new_page()
+    seen = Seen(page)
+    own = (server.address, server.address.replace("127.0.0.1", "localhost"), "blob:", "data:")
+    page.on("request", lambda asked: None if asked.url.startswith(own) else seen.outside.append(asked.url))
+    page.on("console", lambda said: seen.complaints.append(said.text) if said.type in ("error", "warning") else None)
+    page.on("pageerror", lambda error: seen.complaints.append(str(error)))
+    page.add_init_script(LISTENER)
+    page.goto(server.address)
+    yield seen
+    context.close()
+    assert seen.outside == []
+    assert seen.complaints == []
+
+
+def until(page: Any, expression: str, seconds: float = 60.0) -> None:
+    """Wait for something to be so, by asking: Playwright's own waiting runs text, which the page's policy refuses."""
+    end = time.monotonic() + seconds
+    while not page.evaluate(expression):
+        assert time.monotonic() < end, expression
+        page.wait_for_timeout(50)
+
+
+def upload(page: Any, *, words: str = SENTENCE, clip: Path = RECORDINGS / "speaker.mp4") -> None:
+    page.set_input_files("#file", str(clip))
+    page.fill("#words", words)
+    page.click("#score")
+    page.wait_for_selector("#panel .scale", timeout=120_000)
+    until(page, "document.querySelector('.stage video').readyState >= 2")
+
+
+def test_a_clip_is_uploaded_played_sought_and_read(opened):
+    page = opened.page
+    upload(page)
+    assert page.locator("#status").inner_text().startswith("Score ")
+    rows = page.locator(".lane.wave").bounding_box()
+    length = page.evaluate("Number(document.querySelector('.controls input').max)")
+    page.mouse.click(rows["x"] + rows["width"] * 0.5, rows["y"] + 10)
+    assert page.evaluate(TIME) == pytest.approx(length / 2, abs=0.1)
+    for key, moved in (("ArrowRight", 0.5), ("j", -2.0), ("l", 2.0), (",", -0.1), ("ArrowLeft", -0.5)):
+        before = page.evaluate(TIME)
+        page.keyboard.press(key)
+        assert page.evaluate(TIME) == pytest.approx(max(0.0, before + moved), abs=0.02), key
+    page.keyboard.press("Home")
+    page.keyboard.press("Space")
+    until(page, f"{TIME} > 0.3")
+    page.keyboard.press("k")
+    assert page.evaluate("document.querySelector('.stage video').paused")
+    page.keyboard.press("End")
+    assert page.evaluate(TIME) == pytest.approx(length, abs=0.15)
+    page.mouse.move(rows["x"] + rows["width"] * 0.25, rows["y"] + 10)
+    shown = page.locator(".readout").inner_text()
+    assert f"{length / 4:.2f}"[:3] in shown
+    assert {"loudness", "voice counted", "face seen"} <= set(shown.split("\n"))
+    page.keyboard.press("?")
+    assert page.locator("#help").is_visible()
+    page.keyboard.press("Escape")
+    assert page.locator("#help").is_hidden()
+
+
+def test_what_is_kept_is_what_was_shown(opened, tmp_path):
+    page = opened.page
+    upload(page)
+    for name, check in (
+        ("JSON", lambda data: json.loads(data)["transcript"] == SENTENCE),
+        ("CSV", lambda data: data.decode("utf-8-sig").startswith("time,loudness,rms")),
+        ("PNG", lambda data: data.startswith(b"\x89PNG") and len(data) > 10_000),
+    ):
+        with page.expect_download() as download:
+            page.click(f"#panel button:text-is('{name}')")
+        download.value.save_as(tmp_path / name)
+        assert check((tmp_path / name).read_bytes()), name
+
+
+def test_words_from_right_to_left_are_laid_out_so_and_nothing_sent_becomes_markup(opened):
+    page = opened.page
+    upload(page, words="أحببت هذا الفيلم <img src=x onerror=alert(1)>")
+    line = page.locator(".spoken")
+    assert page.evaluate("getComputedStyle(document.querySelector('.spoken')).direction") == "rtl"
+    first, second = (line.locator(".word").nth(i).bounding_box() for i in range(2))
+    assert first["x"] > second["x"]
+    assert page.locator("#told img").count() == 0
+
+
+def test_a_clip_that_cannot_be_used_is_told_and_the_page_goes_on(opened, tmp_path):
+    page = opened.page
+    (tmp_path / "<script>alert(1)</script>.mp4").parent.mkdir(exist_ok=True)
+    odd = tmp_path / "<b>x.mp4"
+    odd.write_bytes(b"no film")
+    page.set_input_files("#file", str(odd))
+    assert page.locator("#chosen").inner_text().startswith("<b>x.mp4")
+    page.click("#score")
+    until(page, "document.querySelector('#status').textContent.includes('cannot be read')")
+    opened.complaints[:] = [said for said in opened.complaints if "422" not in said]  # the browser's own line
+    upload(page)
+
+
+def test_a_token_is_asked_for_once_and_sent_with_every_request(opened, server):
+    page, sent = opened.page, []
+
+    def guarded(route: Any) -> None:
+        given = route.request.headers.get("authorization")
+        sent.append(given)
+        refusal = {"status": 401, "content_type": "application/json", "body": '{"reason": "a token is needed"}'}
+        route.continue_() if given == "Bearer sesame" else route.fulfill(**refusal)
+
+    page.route("**/v1/**", guarded)
+    page.goto(server.address)
+    page.fill("#token", "sesame")
+    page.click("#ask-form button")
+    until(page, "document.querySelector('#model-line').textContent.startsWith('Trained on')")
+    upload(page)
+    assert sent == [None, *["Bearer sesame"] * 3]
+    opened.complaints[:] = [said for said in opened.complaints if "401" not in said]  # the browser's own line
+
+
+def test_a_clip_is_recorded(opened):
+    page = opened.page
+    page.click("#record")
+    page.wait_for_timeout(2500)
+    page.click("#record")
+    until(page, "document.querySelector('#chosen').textContent.startsWith('recording.webm')")
+    page.click("#score")
+    page.wait_for_selector("#panel .scale", timeout=120_000)
+
+
+@pytest.mark.parametrize(
+    "opened",
+    [{}, {"width": 390, "height": 844}, {"scheme": "dark"}, {"width": 390, "height": 844, "scheme": "dark"}],
+    ids=["wide", "phone", "dark", "phone in the dark"],
+    indirect=True,
+)
+def test_nothing_keeps_people_out_and_nothing_stands_out_of_the_page(opened):
+    axe = Path(needed(AXE, "axe-core")).read_text(encoding="utf-8")
+    page = opened.page
+    upload(page)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    complaints = list(opened.complaints)
+    page.evaluate(axe)
+    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
+    opened.complaints[:] = complaints  # axe lays a style of its own, which the policy refuses
+    assert not [(one["id"], [node["html"][:80] for node in one["nodes"]]) for one in found]

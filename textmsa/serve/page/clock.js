@@ -1,0 +1,68 @@
+// The time that the player and all tracks share.
+// Events: "time" (the moment shown has changed), "hover" (a moment is pointed at, or none), "play" (it plays, or not).
+
+export class Clock extends EventTarget {
+  constructor(video, duration) {
+    super();
+    this.video = video;
+    this.duration = duration;
+    this.playable = true;
+    this.still = 0; // the moment, where the browser cannot play the file
+    this.pointed = null;
+    this.frame = 0;
+    const told = () => this.tell("play");
+    for (const name of ["play", "pause", "ended"]) video.addEventListener(name, told);
+    video.addEventListener("play", () => this.run());
+    video.addEventListener("seeked", () => this.tell("time"));
+    video.addEventListener("error", () => {
+      this.playable = false;
+      this.tell("play");
+    });
+  }
+
+  get now() {
+    return Math.min(this.playable ? this.video.currentTime : this.still, this.duration);
+  }
+
+  get playing() {
+    return this.playable && !this.video.paused && !this.video.ended;
+  }
+
+  tell(name) {
+    this.dispatchEvent(new Event(name));
+  }
+
+  run() {
+    cancelAnimationFrame(this.frame);
+    const step = () => {
+      this.tell("time");
+      if (this.playing) this.frame = requestAnimationFrame(step);
+    };
+    this.frame = requestAnimationFrame(step);
+  }
+
+  seek(time) {
+    const within = Math.max(0, Math.min(time, this.duration));
+    if (this.playable) this.video.currentTime = within;
+    this.still = within;
+    this.tell("time");
+  }
+
+  point(time) {
+    this.pointed = time;
+    this.tell("hover");
+  }
+
+  toggle() {
+    if (!this.playable) return;
+    if (this.playing) this.video.pause();
+    else this.video.play().catch(() => this.tell("play"));
+  }
+
+  stop() {
+    cancelAnimationFrame(this.frame);
+    this.video.pause();
+    this.video.removeAttribute("src");
+    this.video.load();
+  }
+}

@@ -1,0 +1,41 @@
+"""The clips of a folder of the server's own, which may be chosen instead of sent."""
+
+from pathlib import Path
+
+from textmsa.errors import UserError
+
+SUFFIXES = (".mp4", ".mov", ".webm", ".mkv", ".avi", ".m4v", ".wav", ".mp3", ".flac", ".m4a", ".ogg")
+MOST = 500
+
+
+class Samples:
+    """What is offered: a list of names. A name that is asked for is looked up in it and never becomes a path.
+
+    Parameters
+    ----------
+    folder
+        Clips in it and below; links that lead out of it are left out. None where nothing is offered.
+
+    Raises UserError where it is no folder.
+    """
+
+    def __init__(self, folder: Path | None) -> None:
+        if folder is not None and not folder.is_dir():
+            raise UserError(f"--folder {folder}: no such folder; give one with clips")
+        self.folder = None if folder is None else folder.resolve()
+
+    def by_name(self) -> dict[str, Path]:
+        """Name -> file, by name; at most 500."""
+        if self.folder is None:
+            return {}
+        found = {}
+        for path in sorted(self.folder.rglob("*")):
+            name = path.relative_to(self.folder)
+            hidden = any(part.startswith(".") for part in name.parts)
+            if hidden or path.suffix.lower() not in SUFFIXES or not path.is_file():
+                continue
+            if path.resolve().is_relative_to(self.folder):
+                found[name.as_posix()] = path
+            if len(found) == MOST:
+                break
+        return found
