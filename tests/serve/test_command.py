@@ -25,7 +25,7 @@ def test_the_command_and_its_help_need_nothing_of_the_extra():
         "from textmsa.cli import main; sys.exit(main(['serve', '--help']) or main(['serve', 'run']))"
     )
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
-    assert ran.returncode == 2 and "usage: textmsa serve RUN" in ran.stdout
+    assert ran.returncode == 2 and "usage: textmsa serve [RUN]" in ran.stdout
     assert re.fullmatch(r"textmsa serve: needs fastapi, .*pip install 'textmsa\[serve\]'\n", ran.stderr)
 
 
