@@ -1,15 +1,19 @@
 """What the command says before it serves: one line for what the user can mend."""
 
+import json
 import re
 import socket
 import subprocess
 import sys
 
 import pytest
+from serving import ROOT
 
 from textmsa.errors import UserError
 from textmsa.serve import command
 from textmsa.serve.command import serve
+from textmsa.serve.limits import Limits
+from textmsa.serve.model_facts import model_facts
 from textmsa.serve.samples import Samples
 
 
@@ -71,3 +75,11 @@ def test_hidden_files_and_links_that_lead_out_are_no_samples(tmp_path):
     (tmp_path / "clips/link.mp4").symlink_to(tmp_path / "out.mp4")
     assert list(Samples(tmp_path / "clips").by_name()) == ["a.mp4", "deep/b.WAV"]
     assert Samples(None).by_name() == {}
+
+
+def test_what_is_said_of_the_model_that_comes_with_the_package():
+    facts = model_facts(None, Limits())
+    assert facts["needs_words"] is True and facts["score_range"] == [-3, 3] and facts["interval"] == "calibrated"
+    assert facts["card"].startswith("---\nlicense: apache-2.0") and str(ROOT) not in json.dumps(facts)
+    with pytest.raises(UserError, match="has fp32 only"):
+        serve(precision="int8")

@@ -37,6 +37,7 @@ def _of_everyday() -> dict[str, Any]:
         "parts": {},
         "interval": "calibrated",
         "no_interval": "",
+        "needs_words": True,
         "card": (FOLDER / EVERYDAY_CARD).read_text(encoding="utf-8"),
     }
 
@@ -60,6 +61,7 @@ def _of_run(run: Run) -> dict[str, Any]:
         },
         "interval": None if calibration is None else "calibrated",
         "no_interval": without_places(no_interval, RUN=run.path),
+        "needs_words": False,
         "card": _card(run),
     }
 

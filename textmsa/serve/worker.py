@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from textmsa.errors import TextMsaError, UnreadableClip, UserError, first_line, reason_of
+from textmsa.model.everyday import EVERYDAY
 from textmsa.run import Precision
 
 CLIP = "clip"
@@ -67,7 +68,9 @@ def work(connection: Connection, options: WorkerOptions) -> None:
 
 def _answer(predicting: "_Predicting", task: Task) -> Answer:
     def told(text: str) -> str:
-        return without_places(text, clip=task.path, CLIPS=task.path.parent, RUN=Path(predicting.options.model))
+        model = predicting.options.model
+        run = {} if model == EVERYDAY else {"RUN": Path(model)}
+        return without_places(text, clip=task.path, CLIPS=task.path.parent, **run)
 
     try:
         document = predicting.predict(task) if task.kind == "predict" else predicting.explain(task)

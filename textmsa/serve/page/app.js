@@ -41,6 +41,7 @@ async function begin() {
   by("model-line").textContent = `Trained on ${model.corpus}; scores from ${model.score_range[0]} to ${model.score_range[1]}`;
   by("card-text").textContent = model.card || "This model has no card.";
   by("transcribe").disabled = !model.can_transcribe;
+  by("transcribe").checked = model.needs_words && model.can_transcribe; // nothing else can be scored
   by("transcribe").parentElement.title = model.can_transcribe ? "" : "The server has no speech recognition: pip install 'textmsa[speech]'";
   const { samples } = await (await ask("/v1/samples")).json();
   const list = by("sample");
