@@ -76,6 +76,6 @@ function missing(prediction) {
   if (prediction.damage) lines.push(`Damaged: ${prediction.damage}; scored from the rest`);
   lines.push(...(prediction.notes ?? []));
   lines.push(...(prediction.tracks?.notes ?? []));
-  const content = lines.length ? el("ul", {}, ...lines.map((text) => el("li", { text }))) : el("p", { class: "faint", text: "Nothing: words, voice and face were read." });
-  return el("section", { class: "box" }, el("h2", { text: "What was missing" }), content);
+  const content = lines.length ? el("ul", {}, ...lines.map((text) => el("li", { text }))) : el("p", { class: "faint", text: "Nothing was missing: words, voice and face were read." });
+  return el("section", { class: "box" }, el("h2", { text: "What to know" }), content);
 }
