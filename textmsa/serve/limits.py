@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from textmsa.errors import TextMsaError
+
 MEGABYTE = 1_000_000
 LOCAL_NAMES = ("127.0.0.1", "localhost", "::1")
 """What this machine calls itself."""
@@ -35,7 +37,7 @@ class Limits:
         return int(self.megabytes * MEGABYTE)
 
 
-class Refusal(Exception):
+class Refusal(TextMsaError):
     """A request that is not answered with what it asked for.
 
     Parameters
