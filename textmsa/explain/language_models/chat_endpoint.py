@@ -6,6 +6,7 @@ The key is read from the environment only, and nothing of it is kept.
 import base64
 import io
 import os
+import weakref
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
@@ -97,6 +98,7 @@ class ChatEndpoint:
         self.prices = price_in, price_out
         self.limit = MinuteLimit(requests_per_minute, tokens_per_minute)
         self._client = _client(self.base_url, timeout, retries)
+        weakref.finalize(self, self._client.close)  # its connections end with it, and not when memory is next tidied
 
     def identity(self) -> dict[str, Any]:
         """The model, where it is, and how it is sampled."""
