@@ -64,7 +64,7 @@ def test_summary_and_report(demo):
     assert np.isfinite(summary["test"]["mae"])
     assert summary["floors"]["mean"] == pytest.approx(1.15, abs=0.02)
     report = (demo / "report.html").read_text()
-    assert report.count("data:image/png") == 3
+    assert report.count("data:image/png") == 4  # learning, scores, contributions, experts
     assert report.count("data:image/jpeg") >= 10
     assert "http" not in report
 
