@@ -211,7 +211,7 @@ class Analysis:
             try:
                 video = self.predictor.parts.video.extract(media) if media.frames is not None else None
             except MissingModality:
-                pass
+                pass  # nobody is seen: the tracks say so
             except UserError:
                 raise
             except Exception as error:

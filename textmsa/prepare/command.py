@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from textmsa import seams
-from textmsa.corpora import read_corpus
+from textmsa.corpora import Corpus, read_corpus
 from textmsa.errors import UserError
 from textmsa.explain import can_score
 from textmsa.prepare.job import Job
@@ -99,16 +99,15 @@ def prepare(
     if workers < 1:
         raise UserError(f"--workers {workers}: give 1 or more")
     corpus_read = read_corpus(Path(corpus), layout=layout, must_train=like is None)
-    if corpus_read.score_range_source == "labels":
-        words = "scores in [%g, %g]: the narrowest usual range that holds all labels; corpus.json may name another"
-        logger.info(words, *corpus_read.score_range)
+    _tell_range(corpus_read)
     recorded = None if like is None else _transferred(Path(like), audio=audio, video=video, explainer=explainer)
     explainer = explainer or (EXPLAINER if recorded is None else recorded.explainer.explainer)
     options = explaining_options(explainer, explainer_options, explanations, no_times=no_times, translate=translate)
     lasting, passing = seams.split_options(seams.EXPLAINERS, explainer, options, what="explainer")
     if recorded is None:
-        names = {"audio": audio or AUDIO, "video": video or VIDEO}
-        preparation = installed_preparation(**names, explainer=explainer, options=lasting)
+        preparation = installed_preparation(
+            audio=audio or AUDIO, video=video or VIDEO, explainer=explainer, options=lasting
+        )
     else:
         preparation = _with_options(recorded, lasting, like)
     preparation = replace(preparation, recogniser=_installed_recogniser(transcribe, speech_model))
@@ -117,6 +116,13 @@ def prepare(
         if preparation.statistics is not None and not (out / STATISTICS).is_file():
             preparation.statistics.save(out / STATISTICS)
         return Job(corpus_read, out, Preparation.load(out), workers, passing).run()
+
+
+def _tell_range(corpus: Corpus) -> None:
+    """Log the range of the scores where it was taken from the labels."""
+    if corpus.score_range_source == "labels":
+        words = "scores in [%g, %g]: the narrowest usual range that holds all labels; corpus.json may name another"
+        logger.info(words, *corpus.score_range)
 
 
 def _installed_recogniser(transcribe: bool, speech_model: str | None) -> RecogniserSpec | None:

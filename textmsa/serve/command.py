@@ -163,7 +163,7 @@ def _run(run: Run | None, pool: Pool, samples: Samples, *, host: str, port: int,
         try:
             server.run(sockets=[listener])
         except KeyboardInterrupt:
-            pass
+            pass  # how the user ends it
         finally:
             pool.stop()
     return ServeResult(address)
