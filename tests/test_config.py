@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from textmsa.config import Recipe, check_recipe, load_recipe, packaged_recipes
+from textmsa.config import Recipe, load_recipe, packaged_recipes
 from textmsa.errors import UserError
+from textmsa.recipe_checks import check_recipe
 
 
 def recipe(tmp_path: Path, content: str | bytes) -> Path:

@@ -7,11 +7,11 @@ import torch
 from network_fixtures import random_batch, small_recipe, tiny_config, tiny_model, without
 from torch.nn import functional
 
-from textmsa.config import check_recipe
 from textmsa.errors import UserError
 from textmsa.model import TextMsaModel
 from textmsa.model.batch import Steps
 from textmsa.model.readings import SALIENCES, Coincidence
+from textmsa.recipe_checks import check_recipe
 
 STEPS, SIZE = 40, 3
 

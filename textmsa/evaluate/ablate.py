@@ -8,7 +8,7 @@ from typing import Any, Literal
 import numpy as np
 
 from textmsa import metrics
-from textmsa.config import Recipe, check_recipe
+from textmsa.config import Recipe
 from textmsa.errors import UserError
 from textmsa.evaluate.command import evaluate
 from textmsa.evaluate.figures import save_figure
@@ -16,6 +16,7 @@ from textmsa.evaluate.labelled import labelled_clips
 from textmsa.evaluate.origin import Origin
 from textmsa.evaluate.paired import Comparison, Floats, paired, shown_p
 from textmsa.evaluate.predictions import Predictions, predictions_of
+from textmsa.recipe_checks import check_recipe
 from textmsa.run import Run
 from textmsa.runtime.atomic import csv_text, write_text
 from textmsa.runtime.progress import duration

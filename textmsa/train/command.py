@@ -10,9 +10,10 @@ from typing import Literal, cast
 import numpy as np
 
 from textmsa import metrics
-from textmsa.config import MOST_SEED, AlignmentQuery, Recipe, check_recipe
+from textmsa.config import AlignmentQuery, Recipe
 from textmsa.errors import UserError
 from textmsa.intervals import calibrate, calibration_of
+from textmsa.recipe_checks import MOST_SEED, check_recipe
 from textmsa.run import MODEL, RECIPE, RUN, Run, RunInfo, seed_folder
 from textmsa.runtime.claim import CLAIM, LOCK, locked
 from textmsa.runtime.device import choose_device
