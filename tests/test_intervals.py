@@ -26,7 +26,7 @@ from textmsa.intervals import (
 from textmsa.run import Run
 from textmsa.scoring import Scores
 from textmsa.store.reading import Store
-from textmsa.store.set_aside import set_aside
+from textmsa.store.training_clips import set_aside
 from textmsa.train.command import train
 
 SHARE: dict[str, Any] = {"calibration_share": 0.2}

@@ -51,6 +51,9 @@ COMMANDS = {
     "ablate": Command(
         "textmsa.evaluate.ablate:ablate", "a recipe with one change at a time -> one table with intervals"
     ),
+    "learning-curve": Command(
+        "textmsa.evaluate.learning_curve:learning_curve", "a recipe on ever more training clips, beside baselines"
+    ),
     "compare": Command(
         "textmsa.evaluate.compare:compare", "two evaluated runs: interval, permutation and equivalence test"
     ),

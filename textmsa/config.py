@@ -139,6 +139,9 @@ class TrainingConfig:
     calibration_share: float = 0.0
     """Share of the training clips, by whole videos, that nothing is learnt from: intervals are calibrated on them
     when the training ends (docs/intervals.md)."""
+    train_clips: int | None = None
+    """Learn from so many of the training clips at most: whole videos in an order by the hash of their names, the last
+    cut to the number, so that fewer are part of more, whatever the seed; all when null (learning curves)."""
     data_workers: int = 0
     """Processes that read ahead while a step computes: for stores that do not fit into memory, 1 or 2."""
     max_grad_norm: float = 1.0

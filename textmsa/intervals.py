@@ -19,14 +19,13 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-from textmsa.config import load_recipe
 from textmsa.errors import UserError
-from textmsa.run import RECIPE, RUN, Run
+from textmsa.run import RUN, Run
 from textmsa.runtime.atomic import file_sha256, read_json, understood, write_json
 from textmsa.runtime.claim import CLAIM
 from textmsa.scoring import Scores, mean_of
 from textmsa.store.reading import Store
-from textmsa.store.set_aside import set_aside
+from textmsa.store.training_clips import set_aside
 from textmsa.types import SPLITS, Interval
 
 Floats = npt.NDArray[np.float64]
@@ -269,8 +268,7 @@ def _clips(run: Run, store: Store, split: str) -> list[int]:
         raise UserError(f"--split {split!r}: give one of {', '.join((ASIDE, *SPLITS, 'all'))}")
     own = is_own(run, store)
     if split == ASIDE:
-        recipe = run.path / RECIPE
-        share = load_recipe(recipe).training.calibration_share if recipe.is_file() else 0.0
+        share = run.recipe.training.calibration_share if run.recipe else 0.0
         if not share or not own:
             why = f"was trained on other data than {store.path}" if share else "set no clips aside in training"
             raise UserError(

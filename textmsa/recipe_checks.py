@@ -39,7 +39,7 @@ WHOLE = {
     1: (
         *("model.num_layers", "model.num_stream_layers", "model.num_heads", "model.head_size", "model.hidden_size"),
         *("model.mlp_size", "model.fusion_size", "model.conv_size", "model.max_steps"),
-        *("training.epochs", "training.batch_size", "training.lora_rank", "training.patience"),
+        *("training.epochs", "training.batch_size", "training.lora_rank", "training.patience", "training.train_clips"),
     ),
     3: ("model.max_text_length",),  # the two pieces that begin and end a text, and one between
     0: ("training.data_workers", "training.weight_decay", "training.unimodal_weight", "model.position_std"),

@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Literal, get_args
 
 import numpy as np
 
+from textmsa.config import Recipe, load_recipe
 from textmsa.errors import UserError, first_line
 from textmsa.inputs.collator import Collator
 from textmsa.inputs.examples import SampleDataset, SampleList, example_of, missing_of
@@ -123,6 +124,12 @@ class Run:
                 f"{path}: not a run folder; make one with: textmsa train RECIPE.yaml --data STORE --out RUN"
             )
         return Run(path, RunInfo.load(path), Preparation.load(path))
+
+    @cached_property
+    def recipe(self) -> Recipe | None:
+        """Every choice of its training; None where the folder lacks it."""
+        path = self.path / RECIPE
+        return load_recipe(path) if path.is_file() else None
 
     @cached_property
     def members(self) -> "list[Run]":

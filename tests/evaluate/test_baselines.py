@@ -121,7 +121,7 @@ def run_of(encoder: Path, *, unimodal: bool = False) -> Any:
     """What baselines ask of a run."""
     run = SimpleNamespace(info=SimpleNamespace(seed=3, seeds=[]))
     config = SimpleNamespace(text_encoder=str(encoder), unimodal_heads=unimodal)
-    run.members = [SimpleNamespace(model=SimpleNamespace(config=config))]
+    run.members = [SimpleNamespace(recipe=None, model=SimpleNamespace(config=config))]
     return run
 
 

@@ -10,6 +10,7 @@ import numpy as np
 from textmsa import metrics
 from textmsa.config import Recipe
 from textmsa.errors import UserError
+from textmsa.evaluate.baselines import NAMES
 from textmsa.evaluate.command import evaluate
 from textmsa.evaluate.figures import save_figure
 from textmsa.evaluate.labelled import labelled_clips
@@ -167,17 +168,21 @@ class Errors:
         return Errors(np.abs(np.stack(scores) - true_N), corr)
 
 
-def current_predictions(folder: Path, store: Store, split: str) -> Predictions:
-    """The saved predictions of a run where they are of this run, store and split as they are now; else new ones."""
+def current_predictions(folder: Path, store: Store, split: str, *, baselines: bool = False) -> Predictions:
+    """The saved predictions of a run where they are of this run, store and split as they are now; else new ones.
+
+    With `baselines` their scores are among the columns.
+    """
     run = Run.open(folder)
     wanted = Origin.of_run(run, store, labelled_clips(store, split), "fp32")
     try:
         saved = Predictions.load(predictions_of(folder, split))
     except UserError:  # none, or damaged
         saved = None
-    if saved is not None and saved.origin is not None and not wanted.differences(saved.origin):
+    current = saved is not None and saved.origin is not None and not wanted.differences(saved.origin)
+    if saved is not None and current and (not baselines or any(name in saved.columns for name in NAMES)):
         return saved
-    evaluate(folder, data=store.path, split=split, no_baselines=True)
+    evaluate(folder, data=store.path, split=split, no_baselines=not baselines)
     return Predictions.load(predictions_of(folder, split))
 
 

@@ -31,6 +31,8 @@ from textmsa.store.reading import Store
 BOOSTING_GRID = [{"max_iter": n, "learning_rate": rate} for n in (60, 150) for rate in (0.03, 0.1)]
 OF_MEDIA = ("ridge_all", "gbm_all", "gbm_facts", "late_fusion")
 OF_SEED = "fine_tuned_seed_"
+NAMES = ("mean", "ridge_text", *OF_MEDIA, "stacked_ridge", "stacked_gbm", "fine_tuned")
+"""All there are, each a column of predictions.csv where it was fitted."""
 Recipe = Callable[[], Floats]
 """What fits a baseline and gives its scores (N,)."""
 
@@ -48,7 +50,8 @@ class Baselines:
     def fit(run: Run, store: Store, clips: Labelled) -> "Baselines":
         """Fit all that the store's training clips allow, and score the clips."""
         try:
-            data = Fitting.of(store, clips, run.members[0].model.config.text_encoder)
+            most = recipe.training.train_clips if (recipe := run.members[0].recipe) else None
+            data = Fitting.of(store, clips, run.members[0].model.config.text_encoder, most)
         except UserError as error:
             return Baselines(left_out={"baselines": first_line(error)})
         baselines = Baselines()

@@ -23,16 +23,17 @@ class Labelled:
     """Clips of the split that have no label; they are left out."""
 
 
-def labelled_clips(store: Store, split: str) -> Labelled:
-    """The labelled clips of a split; UserError where there is no such split, or no label in it."""
+def labelled_clips(store: Store, split: str, some: list[int] | None = None) -> Labelled:
+    """The labelled clips of a split, or only `some` of them; UserError where there is no such split, or no label."""
     if split not in SPLITS:
         raise UserError(f"--split {split!r}: give one of {', '.join(SPLITS)}")
-    indices = store.labelled(split)
+    labelled = store.labelled(split)
+    indices = labelled if some is None else some
     ids = store.column("id")
     return Labelled(
         split,
         indices,
         [ids[index] for index in indices],
         store.label_N[indices],
-        len(store.indices(split)) - len(indices),
+        len(store.indices(split)) - len(labelled),
     )

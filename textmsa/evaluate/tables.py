@@ -15,6 +15,7 @@ from textmsa.evaluate.labelled import Labelled, labelled_clips
 from textmsa.evaluate.paired import Floats
 from textmsa.explain.measured.facts import measure
 from textmsa.store.reading import Store
+from textmsa.store.training_clips import learnt_from
 from textmsa.types import MODALITIES, FeatureSequence
 
 FOLDS = 5
@@ -79,10 +80,11 @@ class Fitting:
     scored: Tables
 
     @staticmethod
-    def of(store: Store, clips: Labelled, encoder: str) -> "Fitting":
+    def of(store: Store, clips: Labelled, encoder: str, most: int | None = None) -> "Fitting":
         """For clips to score of the test split, or of valid, which then nothing is chosen by; UserError for no clips
-        to fit on. `encoder` is the text encoder whose states are read."""
-        train = tables(store, labelled_clips(store, "train"), encoder)
+        to fit on. `encoder` is the text encoder whose states are read; `most` is the run's `training.train_clips`."""
+        training = labelled_clips(store, "train", learnt_from(store, most=most))
+        train = tables(store, training, encoder)
         others = [labelled_clips(store, "valid")] if clips.split == "test" else []
         *choose, scored = (tables(store, some, encoder, train.fact_names) for some in [*others, clips])
         return Fitting(train, choose[0] if choose else None, scored)

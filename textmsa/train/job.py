@@ -17,7 +17,12 @@ from textmsa.store.reading import Store
 from textmsa.train.checkpoints import CHECKPOINTS
 
 COMMAND = "textmsa train"
-ADDED_LATER = {"training.unimodal_weight": 0.0, "training.calibration_share": 0.0, "model.readings": False}
+ADDED_LATER = {
+    "training.unimodal_weight": 0.0,
+    "training.calibration_share": 0.0,
+    "training.train_clips": None,
+    "model.readings": False,
+}
 """Keys of a recipe that came after claims did -> what they were before."""
 logger = logging.getLogger(__name__)
 

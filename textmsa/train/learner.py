@@ -22,8 +22,8 @@ from textmsa.model.text_encoder import load_encoder
 from textmsa.run import MODEL
 from textmsa.runtime.atomic import write_text
 from textmsa.scoring import Scores, score_all
+from textmsa.store import training_clips
 from textmsa.store.reading import Store
-from textmsa.store.set_aside import set_aside
 from textmsa.train.encoder import RECORD, record_of
 from textmsa.train.text_encoder import freeze_encoder, merge_lora
 
@@ -121,9 +121,11 @@ def labels_of(store: Store, split: str) -> npt.NDArray[np.float64]:
 
 
 def learnt_from(recipe: Recipe, store: Store, split: str) -> list[int]:
-    """Where the labelled clips of a split stand that are learnt from: those of "train" that are not set aside."""
-    aside = set(set_aside(store, recipe.training.calibration_share)) if split == "train" else set()
-    return [index for index in store.labelled(split) if index not in aside]
+    """Where the labelled clips of a split stand that are learnt from: of "train" as the recipe wants it."""
+    if split != "train":
+        return store.labelled(split)
+    training = recipe.training
+    return training_clips.learnt_from(store, aside=training.calibration_share, most=training.train_clips)
 
 
 def check_data(recipe: Recipe, store: Store) -> None:
@@ -138,9 +140,12 @@ def check_data(recipe: Recipe, store: Store) -> None:
             left_out = len(clips) - len(labelled)
             logger.info("%s: %d of %d clips have no label and are left out", split, left_out, len(clips))
     if share := recipe.training.calibration_share:
-        aside = set_aside(store, share)
+        aside = training_clips.set_aside(store, share)
         check_enough(len(aside), [LEVEL], "clip", where=f"training.calibration_share {share:g}")
         logger.info("train: %d of %d clips are set aside to calibrate on", len(aside), len(store.labelled("train")))
+    if recipe.training.train_clips is not None:
+        learnt, there = len(learnt_from(recipe, store, "train")), len(store.labelled("train"))
+        logger.info("train: %d of %d clips are learnt from (training.train_clips)", learnt, there)
     if recipe.training.unimodal_weight > 0:
         _tell_unimodal_labels(recipe, store)
     inputs = recipe.inputs

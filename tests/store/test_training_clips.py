@@ -1,4 +1,4 @@
-"""Which clips are set aside to calibrate on."""
+"""Which training clips are learnt from, and which are set aside to calibrate on."""
 
 from types import SimpleNamespace
 from typing import cast
@@ -6,7 +6,7 @@ from typing import cast
 import pytest
 
 from textmsa.store.reading import Store
-from textmsa.store.set_aside import set_aside
+from textmsa.store.training_clips import learnt_from, set_aside
 
 
 def store_of(videos: list[str]) -> Store:
@@ -33,3 +33,18 @@ def test_something_stays_to_be_learnt_from():
 @pytest.mark.parametrize("video", ["", "all the same"])
 def test_without_videos_each_clip_counts_as_one(video):
     assert len(set_aside(store_of([video] * 20), 0.25)) == 5
+
+
+def test_fewer_clips_are_part_of_more_and_none_is_set_aside():
+    store = store_of([f"v{number // 4}" for number in range(40)])
+    few, more = learnt_from(store, aside=0.2, most=10), learnt_from(store, aside=0.2, most=25)
+    assert len(few) == 10
+    assert set(few) < set(more) < set(learnt_from(store, aside=0.2))
+    assert not set(learnt_from(store, aside=0.2)) & set(set_aside(store, 0.2))
+    assert more == sorted(more)
+    assert learnt_from(store, most=400) == learnt_from(store) == list(range(40))
+
+
+def test_few_clips_are_of_few_videos():
+    videos = [f"v{number % 10}" for number in range(40)]
+    assert len({videos[place] for place in learnt_from(store_of(videos), most=8)}) == 2
