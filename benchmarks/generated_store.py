@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,7 @@ def generate_store(
     video: tuple[int, int] = (40, 7),
     words: tuple[int, int] = (3, 30),
     seed: int = 0,
+    unimodal_labels: bool = False,
 ) -> Store:
     """A store of `clips` clips, 70 % of them for training; scores depend on the features' means.
 
@@ -40,6 +42,8 @@ def generate_store(
         Steps and features of each clip.
     words
         Fewest and most words per text.
+    unimodal_labels
+        Whether each clip has labels of its text, audio and video alone.
     """
     specs = {
         name: FeatureSpec("generated", "1", tuple(f"{name}{i}" for i in range(shape[1])))
@@ -77,8 +81,20 @@ def generate_store(
         created="2026-01-01T00:00:00+00:00",
     )
     made = _clips(folder, splits, {"audio": audio, "video": video}, specs, words, seed)
+    made = map(_labelled_alone, made) if unimodal_labels else made
     write_store(folder, made, manifest=manifest, statistics=statistics)
     return Store.open(folder)
+
+
+def _labelled_alone(stored: StoredClip) -> StoredClip:
+    """With labels alone: how many words, and the mean of each stream's first feature."""
+    clip, seen = stored.sample.clip, stored.sample.observation
+    assert seen.audio is not None
+    assert seen.video is not None
+    audio, video = (float(np.clip(stream.values_TF[:, 0].mean(), -3, 3)) for stream in (seen.audio, seen.video))
+    words = len((clip.transcript or "").split()) / 10 - 1.5
+    labelled = replace(clip, label_text=words, label_audio=audio, label_video=video)
+    return replace(stored, sample=replace(stored.sample, clip=labelled))
 
 
 def _clips(

@@ -27,6 +27,7 @@ CONFIGURATIONS = {
     "mamba": {"temporal_alignment": "mamba", "alignment_query": "features"},
     "concat_fusion": {"fusion": "concat"},
     "readings": {"readings": True, "unimodal_heads": True, "alignment_query": "features"},
+    "probes": {"readings": True, "probes": True, "unimodal_heads": True, "alignment_query": "features"},
     "routed_by_sequence": {"routing": "sequence"},
     "routed_by_position": {"routing": "token"},
 }
@@ -92,6 +93,8 @@ def tiny_model(seed: int = 0, **changes) -> TextMsaModel:
         for layer in model.layers:
             layer.router.score.weight.mul_(8)
         model.fusion.down.weight.mul_(20)
+        for probe in model.unimodal.probes.values() if changes.get("probes") else ():
+            probe.weight_X.normal_(std=0.1)
     return model
 
 

@@ -75,6 +75,10 @@ class ModelConfig:
     """Standard deviation of the learned positions at the start (the reference code: 1)."""
     fusion_size: int = 64
     """Inner width of the scoring MLP."""
+    probes: bool = False
+    """Add to what each stream says alone a ridge regression of the text encoder's mean state, and of statistics of the
+    steps of voice and face, solved on the training clips before the training, which leaves it as it is (needs
+    `training.unimodal_weight`; of the words only where the encoder is not trained; not in the paper)."""
     readings: bool = False
     """Add to the score what follows from the streams' own scores and from how far voice and face stand out at the same
     time (needs `training.unimodal_weight`; not in the paper)."""

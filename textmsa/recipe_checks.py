@@ -29,8 +29,9 @@ def check_recipe(recipe: Recipe) -> None:
             f"inputs.explanations {recipe.inputs.explanations}: word pieces that a data file gave hold the clip's own "
             "explanation; set inputs.pieces to tokenize"
         )
-    if model.readings and training.unimodal_weight == 0:
-        raise UserError("model.readings true: reads what the streams say alone; give training.unimodal_weight above 0")
+    for key, asked in (("readings", model.readings), ("probes", model.probes)):
+        if asked and training.unimodal_weight == 0:
+            raise UserError(f"model.{key} true: asks what streams say alone; give training.unimodal_weight above 0")
     if not 0 <= training.seed <= MOST_SEED:
         raise UserError(f"training.seed {training.seed}: give a whole number from 0 to {MOST_SEED}")
 

@@ -25,7 +25,7 @@ def store(tmp_path_factory) -> Store:
 @pytest.fixture(scope="module")
 def base(tmp_path_factory) -> Recipe:
     recipe = small_recipe(save_tiny_encoder(tmp_path_factory.mktemp("encoder")), unimodal_weight=0.5)
-    return replace(recipe, model=replace(recipe.model, readings=True))
+    return replace(recipe, model=replace(recipe.model, readings=True, probes=True))
 
 
 @pytest.mark.parametrize("name", [name for name in ROWS if name not in (FULL, "timeless")])

@@ -54,7 +54,10 @@ ROWS = {
     "concat_fusion": Change("gated fusion -> concat", {"model.fusion": "concat"}, paper=True),
     "query_features": Change("alignment query: features", {"model.alignment_query": "features"}),
     "query_explanation": Change("alignment query: explanation", {"model.alignment_query": "explanation"}),
-    "no_unimodal": Change("no unimodal supervision", {"training.unimodal_weight": 0.0, "model.readings": False}),
+    "no_unimodal": Change(
+        "no unimodal supervision", {"training.unimodal_weight": 0.0, "model.readings": False, "model.probes": False}
+    ),
+    "no_probes": Change("streams' scores without probes", {"model.probes": False}),
     "no_readings": Change("score without the streams' readings and their coincidence", {"model.readings": False}),
     "video_shuffled": Change("video's steps shuffled in time", {"inputs.video_order": "shuffled"}),
     "timeless": Change("measured explanations without times", {"inputs.explanations": "timeless"}),

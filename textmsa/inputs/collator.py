@@ -3,7 +3,8 @@
 Shapes: B clips, L word pieces, T steps, F features.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,12 +32,18 @@ class Collator:
         The model's.
     encoded
         What the frozen part of its text encoder makes of the texts, where that was computed before.
+    probed
+        Id of a clip that is learnt from -> what probes that have not learnt from it read of it (M,).
     """
 
     def __init__(
-        self, tokenizer: "PreTrainedTokenizerBase", config: "TextMsaConfig", encoded: "EncodedTexts | None" = None
+        self,
+        tokenizer: "PreTrainedTokenizerBase",
+        config: "TextMsaConfig",
+        encoded: "EncodedTexts | None" = None,
+        probed: Mapping[str, torch.Tensor] = MappingProxyType({}),
     ) -> None:
-        self.tokenizer, self.config, self.encoded = tokenizer, config, encoded
+        self.tokenizer, self.config, self.encoded, self.probed = tokenizer, config, encoded, probed
 
     def __call__(self, examples: Sequence[Example]) -> Batch:
         """Raises UserError where a clip has no modality at all."""
@@ -51,8 +58,14 @@ class Collator:
             unimodal_label_BM=torch.tensor(
                 [[torch.nan if label is None else label for label in e.unimodal_labels] for e in examples]
             ),
+            probed_BM=self._probed(examples),
             ids=tuple(example.id for example in examples),
         )
+
+    def _probed(self, examples: Sequence[Example]) -> torch.Tensor | None:
+        """None where any of the clips is not learnt from."""
+        read = [self.probed[example.id] for example in examples if example.id in self.probed]
+        return torch.stack(read) if len(read) == len(examples) else None
 
     def tokens(self, texts: "Sequence[str | Pieces | None]") -> Tokens | None:
         """Word pieces of one text per clip; None where no clip has one."""

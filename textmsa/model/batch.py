@@ -53,6 +53,8 @@ class Batch:
     label_B: Tensor | None = None
     unimodal_label_BM: Tensor | None = None
     """Labels of text, audio and video alone; NaN where there is none."""
+    probed_BM: Tensor | None = None
+    """What probes that have not learnt from these clips read of them; None: the network's own probes read them."""
     ids: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

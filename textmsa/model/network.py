@@ -105,7 +105,7 @@ class TextMsaModel(PreTrainedModel):
         text = self.text(*text_words)
         audio = self.audio(batch.audio, audio_words, present_BM[:, 1]) if batch.audio and self.audio else None
         video = self.video(batch.video, video_words, present_BM[:, 2]) if batch.video and self.video else None
-        unimodal_BM = self.unimodal((text, audio, video), present_BM) if self.unimodal else None
+        unimodal_BM = self.unimodal((text, audio, video), batch, text_words) if self.unimodal else None
         if audio and video:
             audio, video = self.temporal_alignment(audio, video)
 
@@ -123,6 +123,14 @@ class TextMsaModel(PreTrainedModel):
         if readings_B is not None:
             score_B = score_B + readings_B
         return TextMsaOutput(score_B, gates_BM, torch.stack(weights, dim=1), unimodal_BM, readings_B)
+
+    @torch.no_grad()
+    def probed(self, batch: Batch) -> dict[str, Tensor]:
+        """What the probes read of a batch: modality -> inputs (B, X); nothing without `probes`."""
+        if not (self.unimodal and self.unimodal.probes):
+            return {}
+        batch = self._visible(batch)
+        return self.unimodal.probes.inputs(self._encode_texts(batch)[0], batch.audio, batch.video)
 
     @torch.no_grad()
     def score(

@@ -8,8 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from textmsa.config import ModelConfig
+from textmsa.model.batch import Batch
+from textmsa.model.configuration import TextMsaConfig
 from textmsa.model.experts import masked_mean
+from textmsa.model.probes import Probes
 from textmsa.model.stream_encoder import Stream
 from textmsa.types import MODALITIES
 
@@ -17,15 +19,17 @@ LOSSES = {"mse": functional.mse_loss, "l1": functional.l1_loss}
 
 
 class UnimodalHeads(nn.Module):
-    """A score from the mean of each stream, before audio and video meet."""
+    """A score from the mean of each stream, before audio and video meet, and from what its probe reads."""
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: TextMsaConfig) -> None:
         super().__init__()
-        size = config.hidden_size
-        self.heads = nn.ModuleDict({name: nn.Sequential(nn.LayerNorm(size), nn.Linear(size, 1)) for name in MODALITIES})
+        self.heads = nn.ModuleDict({name: _head(config.hidden_size, zero=config.probes) for name in MODALITIES})
+        self.probes = Probes(config) if config.probes else None
 
-    def forward(self, streams: tuple[Stream | None, ...], present_BM: Tensor) -> Tensor:
-        """The streams of text, audio and video -> scores (B, M), NaN where a modality is missing."""
+    def forward(self, streams: tuple[Stream | None, ...], batch: Batch, words: Stream) -> Tensor:
+        """The streams of text, audio and video, and what the probes read: the batch's steps and the text encoder's
+        states -> scores (B, M), NaN where a modality is missing."""
+        present_BM = batch.present_BM
         columns = []
         for name, stream, present_B in zip(MODALITIES, streams, present_BM.unbind(dim=1), strict=True):
             absent_B = torch.full(present_B.shape, torch.nan, device=present_B.device)
@@ -35,7 +39,20 @@ class UnimodalHeads(nn.Module):
             mask_BT = stream.mask_BT | ~present_B[:, None]  # no mean of nothing, whose gradient is not defined
             score_B = self.heads[name](masked_mean(stream.x_BTD, mask_BT)).squeeze(-1).float()
             columns.append(torch.where(present_B, score_B, absent_B))
-        return torch.stack(columns, dim=1)
+        score_BM = torch.stack(columns, dim=1)
+        if self.probes is None:
+            return score_BM
+        probed_BM = batch.probed_BM
+        return score_BM + (self.probes(words, batch.audio, batch.video) if probed_BM is None else probed_BM)
+
+
+def _head(size: int, *, zero: bool) -> nn.Module:
+    """Of a stream's mean (B, D); beside a probe it begins with saying nothing."""
+    linear = nn.Linear(size, 1)
+    if zero:
+        nn.init.zeros_(linear.weight)
+        nn.init.zeros_(linear.bias)
+    return nn.Sequential(nn.LayerNorm(size), linear)
 
 
 def unimodal_loss(score_BM: Tensor, label_BM: Tensor, loss: str) -> Tensor:

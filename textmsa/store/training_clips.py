@@ -19,7 +19,7 @@ def set_aside(store: Store, share: float) -> list[int]:
     training = store.labelled("train")
     if share <= 0:
         return []
-    names = _videos(store, training)
+    names = videos_of(store, training)
     chosen: set[str] = set()
     count = 0
     for name in _in_order(names.values())[:-1]:
@@ -47,12 +47,12 @@ def learnt_from(store: Store, *, aside: float = 0.0, most: int | None = None) ->
     training = [index for index in store.labelled("train") if index not in gone]
     if most is None or most >= len(training):
         return training
-    names = _videos(store, training)
+    names = videos_of(store, training)
     place = {name: number for number, name in enumerate(_in_order(names.values()))}
     return sorted(sorted(training, key=lambda index: (place[names[index]], index))[:most])
 
 
-def _videos(store: Store, indices: Sequence[int]) -> dict[int, str]:
+def videos_of(store: Store, indices: Sequence[int]) -> dict[int, str]:
     """The video of each clip; where there are none, or all have the same, the clip itself."""
     videos, ids = store.column("video_id"), store.column("id")
     names = {index: videos[index] for index in indices}

@@ -22,6 +22,7 @@ ADDED_LATER = {
     "training.calibration_share": 0.0,
     "training.train_clips": None,
     "model.readings": False,
+    "model.probes": False,
 }
 """Keys of a recipe that came after claims did -> what they were before."""
 logger = logging.getLogger(__name__)

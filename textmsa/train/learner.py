@@ -25,6 +25,7 @@ from textmsa.scoring import Scores, score_all
 from textmsa.store import training_clips
 from textmsa.store.reading import Store
 from textmsa.train.encoder import RECORD, record_of
+from textmsa.train.probe_fitting import fit_probes
 from textmsa.train.text_encoder import freeze_encoder, merge_lora
 
 ENCODED = "encoded"
@@ -71,6 +72,11 @@ class Learner:
         view = view_of(store, recipe.inputs, store.preparation)
         freeze_encoder(model, collator, recipe.training, texts_of(view, model.config), store.path / ENCODED)
         rate, standards = recipe.training.modality_dropout, standards_of(store.statistics)
+        if recipe.model.probes:
+            whole = SampleDataset(view, indices := learnt_from(recipe, store, "train"), standards, model.config)
+            videos = list(training_clips.videos_of(store, indices).values())
+            frozen = recipe.training.encoder_trainable == "none"
+            collator.probed = fit_probes(model, collator, whole, videos, words=frozen)
         thin = {"train": partial(drop_modalities, rate=rate)} if rate > 0 else {}
         splits = {
             split: SampleDataset(
