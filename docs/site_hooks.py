@@ -22,7 +22,7 @@ OUTSIDE = {
 FIGURE = "method.svg"
 LINK = re.compile(r"(\]\()([\w./-]+\.md)(#[\w-]+)?(?=\))")
 SOURCE_LINK = re.compile(r'(href="|\]\()\.\./(textmsa/[\w/]+)\.py(?="|\))')
-FIGURE_LINE = re.compile(rf"^!\[[^\]]*\]\({re.escape(FIGURE)}\)$", flags=re.M)
+FIGURE_SHOWN = re.compile(rf'<p><img [^>]*src="{re.escape(FIGURE)}"[^>]*></p>')
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
@@ -41,14 +41,18 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Turn links to files of the repository into links to the site's pages; lay the figure into its page."""
+    """Turn links to files of the repository into links to the site's pages."""
     name = page.file.src_uri
     if name.startswith("source/"):
         return markdown
     origin = {page: file for file, page in OUTSIDE.items()}.get(name, f"docs/{name}")
     markdown = LINK.sub(lambda match: match[1] + _page_of(match[2], origin) + (match[3] or ""), markdown)
-    markdown = FIGURE_LINE.sub(lambda _: _figure(), markdown)
-    return SOURCE_LINK.sub(lambda match: f"{match[1]}source/{match[2]}.{_ending(match[1])}", markdown)
+    return SOURCE_LINK.sub(lambda match: f"{match[1]}source/{match[2]}.md", markdown)
+
+
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Lay the figure into its page, where its links work and it follows the page's colours."""
+    return FIGURE_SHOWN.sub(lambda _: _figure(), html)
 
 
 def _page_of(link: str, origin: str) -> str:
@@ -59,15 +63,9 @@ def _page_of(link: str, origin: str) -> str:
     return named.removeprefix("docs/") if named.startswith("docs/") else link
 
 
-def _ending(before: str) -> str:
-    """Markdown's links name a page's source, those of the figure the page itself."""
-    return "html" if before.startswith("href") else "md"
-
-
 def _figure() -> str:
-    """The figure as part of the page, where its links work and it follows the page's colours."""
     svg = (ROOT / "docs" / FIGURE).read_text(encoding="utf-8")
-    return "\n".join(line for line in svg.splitlines() if line.strip() and not line.startswith("<?xml"))
+    return SOURCE_LINK.sub(lambda match: f"{match[1]}source/{match[2]}.html", svg)
 
 
 def _without_front_matter(path: Path) -> str:
