@@ -1,7 +1,7 @@
 """Draws docs/method.svg, the figure of docs/method.md: python docs/make_method.py.
 
-A box is a link to the file that holds what it names. The colours follow the reader's, light or dark: those of the system
-where the figure stands alone, those of the page where it is a part of one (docs/site_hooks.py lays it in).
+A box is a link to the file that holds what it names. The colours follow the reader's, light or dark: those of the
+system where the figure stands alone, those of the page where it is a part of one (docs/site_hooks.py lays it in).
 """
 
 from dataclasses import dataclass
@@ -12,10 +12,10 @@ WIDTH, HEIGHT = 788, 772
 TITLE = "The method of TEXT, from a clip to a score"
 DESCRIPTION = (
     "From top to bottom. A clip gives words, voice features and face features. Voice and face are each explained in "
-    "words; the explanations' summary joins the transcript. One text encoder reads the text and both explanations. Five "
-    "stream encoders follow. Each explanation is aligned with its features, then voice and face with each other in time. "
-    "Sparse experts, chosen by the text, read all three; gated fusion makes the score, which gets contributions and an "
-    "interval. Each box is a link to its file."
+    "words; the explanations' summary joins the transcript. One text encoder reads the text and both explanations. "
+    "Five stream encoders follow. Each explanation is aligned with its features, then voice and face with each other "
+    "in time. Sparse experts, chosen by the text, read all three; gated fusion makes the score, which gets "
+    "contributions and an interval. Each box is a link to its file."
 )
 LIGHT = {
     "ink": "#1a2233",

@@ -1,4 +1,4 @@
-"""How mkdocstrings is to read our docstrings: what they say after the parameters, in a sentence, belongs to no parameter.
+"""How mkdocstrings is to read our docstrings: a sentence that they say after the parameters belongs to none of them.
 
 "Raises UserError where ..." and "Returns ..." stand as paragraphs behind the section Parameters, which numpydoc would
 take for further parameters. On the site they stand before it.
