@@ -49,7 +49,7 @@ def test_commands_in_the_docs_have_arguments_that_exist(path):
 
 
 def check_explainer_options(words: list[str]) -> None:
-    """--explainer-options.KEY is an option of the explainer that --explainer names, or of its language model."""
+    """--explainer-options.KEY is an option of the explainer that --explainer names (by default measured), or of its language model."""
     import inspect
 
     from textmsa import seams
@@ -57,7 +57,7 @@ def check_explainer_options(words: list[str]) -> None:
     given = [word.split("=")[0].split(".", 1)[1] for word in words if word.startswith("--explainer-options.")]
     if not given:
         return
-    name = words[words.index("--explainer") + 1]
+    name = words[words.index("--explainer") + 1] if "--explainer" in words else "measured"
     known = set(inspect.signature(seams.load(seams.EXPLAINERS, name, what="explainer")).parameters)
     if name in seams.LANGUAGE_MODELS:
         known |= set(inspect.signature(seams.load(seams.LANGUAGE_MODELS, name, what="model")).parameters)
