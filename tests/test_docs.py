@@ -49,7 +49,7 @@ def test_commands_in_the_docs_have_arguments_that_exist(path):
 
 
 def check_explainer_options(words: list[str]) -> None:
-    """--explainer-options.KEY is an option of the explainer that --explainer names (by default measured), or of its language model."""
+    """--explainer-options.KEY is an option of the explainer that is named, or of its language model."""
     import inspect
 
     from textmsa import seams
