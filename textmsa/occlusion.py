@@ -136,17 +136,26 @@ def _without_words(example: Example, words: Sequence[Word], start: float, end: f
     """The example itself where no word of its text is spoken then."""
     if not isinstance(example.text, str):
         return example
-    text, after = example.text, 0
+    text = text_without(example.text, words, start, end)
+    return example if text == example.text else replace(example, text=text)
+
+
+def text_without(text: str, words: Sequence[Word], start: float, end: float) -> str | None:
+    """A text without those of its words whose middle lies from `start` to before `end` (s); None where none is left.
+
+    The text itself, as it is, where none of them is spoken then.
+    """
+    shortened, after = text, 0
     for word in words:
-        place = text.find(word.text, after)
+        place = shortened.find(word.text, after)
         if place < 0:
             continue
         if start <= (word.start + word.end) / 2 < end:
-            text = text[:place] + text[place + len(word.text) :]
+            shortened = shortened[:place] + shortened[place + len(word.text) :]
             after = place
         else:
             after = place + len(word.text)
-    return example if text == example.text else replace(example, text=" ".join(text.split()) or None)
+    return text if shortened == text else " ".join(shortened.split()) or None
 
 
 def _changes(run: Run, example: Example, variants: list[Example], precision: Precision) -> list[float]:
