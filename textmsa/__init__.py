@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from textmsa.model import TextMsaConfig as TextMsaConfig
     from textmsa.model import TextMsaModel as TextMsaModel
     from textmsa.model.published_checkpoint import import_checkpoint as import_checkpoint
-    from textmsa.predict import Predictor as Predictor
     from textmsa.predict import load as load
     from textmsa.prediction_table import to_pandas as to_pandas
     from textmsa.run import Run as Run
+    from textmsa.run_predictor import Predictor as Predictor
     from textmsa.store import Store as Store
     from textmsa.types import Clip as Clip
     from textmsa.types import Explanation as Explanation
@@ -51,7 +51,7 @@ _EXPORTS = {
     "FeatureSequence": "textmsa.types",
     "Observation": "textmsa.types",
     "Prediction": "textmsa.types",
-    "Predictor": "textmsa.predict",
+    "Predictor": "textmsa.run_predictor",
     "Recipe": "textmsa.config",
     "Run": "textmsa.run",
     "Sample": "textmsa.types",

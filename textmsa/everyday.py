@@ -16,8 +16,9 @@ from textmsa import seams
 from textmsa.clip_predictor import ClipPredictor, SeenClip
 from textmsa.errors import UserError
 from textmsa.features.statistics import Statistics
+from textmsa.left_out import MOST_PARTS, WINDOWS, phrases_of, text_without
 from textmsa.model.everyday import BASE, EVERYDAY, FOLDER, EverydayModel
-from textmsa.occlusion import MOST_PARTS, WINDOWS, phrases_of, text_without
+from textmsa.model.packaged import encoder_location
 from textmsa.prepare.parts import AUDIO, EXPLAINER, VIDEO, BuiltParts, installed_preparation
 from textmsa.rated_sentences import as_spoken
 from textmsa.speech.transcripts import Recogniser, language_notice
@@ -51,13 +52,10 @@ class EverydayPredictor(ClipPredictor):
     def __init__(
         self, *, parts: BuiltParts | None = None, folder: Path = FOLDER, recogniser: Recogniser | None = None
     ) -> None:
-        from textmsa.model.text_encoder import encoder_location, load_encoder
-
         super().__init__(parts=parts, recogniser=recogniser)
         started = time.monotonic()
         self.model = EverydayModel.load(folder)
-        self._encoder, self._tokenizer = load_encoder(BASE)
-        self.model.teach(self._encoder, Path(encoder_location(BASE)))
+        self._encoder, self._tokenizer = self.model.encoder(Path(encoder_location(BASE)))
         self._seconds_loading = time.monotonic() - started
 
     @property

@@ -1,142 +1,37 @@
-"""A run with its built parts: raw clip in, score, explanations, contributions and an interval out.
-
-A clip is observed and explained by the function that `textmsa prepare` uses, and scored by that of `textmsa evaluate`.
-"""
+"""A raw clip in, score, explanations, contributions and an interval out: by a run, or by the model of the package."""
 
 import logging
 import re
-import time
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from textmsa.clip_predictor import ClipPredictor, SeenClip
-from textmsa.contributions import contributions as contributions_of
+from textmsa.clip_predictor import ClipPredictor
 from textmsa.errors import UserError, first_line
 from textmsa.everyday import EverydayPredictor
-from textmsa.intervals import calibration_of
 from textmsa.model.everyday import EVERYDAY
-from textmsa.occlusion import changes_by_words, changes_over_time
 from textmsa.prediction_text import as_json, as_text
-from textmsa.prepare.parts import BuiltParts
-from textmsa.run import Precision, Run
-from textmsa.scoring import Scores, mean_of
-from textmsa.speech.transcripts import Recogniser, chosen_model, language_notice
-from textmsa.store.preparation import Preparation
-from textmsa.types import MODALITIES, Prediction, Sample, Shown, Transcript
+from textmsa.speech.transcripts import Recogniser, chosen_model
+from textmsa.types import Precision, Prediction, Shown
+
+if TYPE_CHECKING:
+    from textmsa.run_predictor import Predictor as Predictor
+    from textmsa.run_predictor import predict_clip as predict_clip
 
 HUB_ID = r"[\w.-]+/[\w.-]+"
 logger = logging.getLogger(__name__)
 
 
-class Predictor(ClipPredictor):
-    """A finished run, ready for any number of clips: extractors, explainer and networks are built once.
-
-    Parameters
-    ----------
-    run
-        The run, or its folder.
-    precision
-        "fp32", or "int8": the text encoder in 8-bit integers.
-    parts
-        Extractors and explainer, where they are built already; they must be those of the run's preparation.
-    recogniser
-        Writes down what is said in clips that no text is given for, `textmsa.speech.recognise.SpeechRecogniser`;
-        without one, subtitles beside them are read.
-
-    Raises UserError where the installed parts are not those that the run was trained with.
-    """
-
-    def __init__(
-        self,
-        run: Run | Path | str,
-        *,
-        precision: Precision = "fp32",
-        parts: BuiltParts | None = None,
-        recogniser: Recogniser | None = None,
-    ) -> None:
-        super().__init__(parts=parts, recogniser=recogniser)
-        started = time.monotonic()
-        self.run = run if isinstance(run, Run) else Run.open(run)
-        self.precision = precision
-        self.parts  # noqa: B018 built at once: a run without its parts is refused before the first clip
-        self.run.load(precision)
-        self._seconds_loading = time.monotonic() - started
-
-    @property
-    def preparation(self) -> Preparation:
-        """How its clips are prepared."""
-        return self.run.preparation
-
-    @property
-    def score_range(self) -> tuple[float, float]:
-        """Lowest and highest score."""
-        return self.run.info.score_range
-
-    def about(self) -> dict[str, Any]:
-        """What it is, for JSON: the training and the calibration of the run; they decide every score."""
-        calibration, _ = calibration_of(self.run)
-        return {
-            "path": str(self.run.path),
-            **asdict(self.run.info),
-            "precision": self.precision,
-            "calibration": None if calibration is None else asdict(calibration),
-        }
-
-    def with_changes(self, prediction: Prediction, sample: Sample, contributions: Shown) -> Prediction:
-        """The prediction with what words, or moments, of its sample did."""
-        if contributions in ("words", "all"):
-            words = changes_by_words(self.run, sample, precision=self.precision)
-            prediction = replace(prediction, words=words)
-        if contributions in ("time", "all"):
-            words_in_time = prediction.spoken.words if prediction.spoken else ()
-            over_time = changes_over_time(self.run, sample, words=words_in_time, precision=self.precision)
-            prediction = replace(prediction, over_time=over_time)
-        return prediction
-
-    def _scored(self, clips: Sequence[SeenClip]) -> list[Prediction]:
-        started = time.monotonic()
-        samples, rows = [clip.sample for clip in clips], range(len(clips))
-        members = self.run.score_members(samples, rows, precision=self.precision)
-        counted = contributions_of(self.run, samples, rows, precision=self.precision, within=self.score_range)
-        calibration, no_interval = calibration_of(self.run)
-        scores, seconds = mean_of(members), (time.monotonic() - started) / len(clips)
-        found = []
-        for row, (clip, sample) in enumerate(zip(clips, samples, strict=True)):
-            text_read, missing = self.run.reads(sample)
-            score = float(np.clip(scores.score_N[row], *self.score_range))
-            prediction = replace(
-                self._plain(clip, score, seconds),
-                gates=dict(zip(MODALITIES, scores.gates_NM[row].tolist(), strict=True)),
-                experts=scores.experts_NLE[row].tolist(),
-                missing=missing,
-                text_read=text_read,
-                unimodal=unimodal_of(scores, self.score_range, row),
-                notes=self._notes(clip.spoken),
-                contributions=dict(zip(MODALITIES, counted.contribution_NM[row].tolist(), strict=True)),
-                base=counted.base.score,
-                base_of=counted.base.source,
-                interval=calibration.interval(members, row) if calibration else None,
-                no_interval=no_interval,
-            )
-            found.append(prediction)
-        return found
-
-    def _check_words(self, path: Path | None, spoken: Transcript) -> None:
-        """A run scores without words too."""
-
-    def _notes(self, spoken: Transcript) -> tuple[str, ...]:
-        """What is wrong with the words for the network, where something is."""
-        config = self.run.members[0].model.config
-        vocabulary = int(config.text_encoder_config.get("vocab_size", 0))
-        notice = language_notice(spoken.language, vocabulary, translated=config.text_input == "translated")
-        return () if notice is None else (notice,)
+AnyPredictor = ClipPredictor
+"""What `load` gives."""
 
 
-AnyPredictor = Predictor | EverydayPredictor
+def __getattr__(name: str) -> Any:
+    """`Predictor` and `predict_clip`, which need torch and transformers: loaded when they are first used."""
+    if name in ("Predictor", "predict_clip"):
+        return getattr(import_module("textmsa.run_predictor"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def load(run: Path | str, *, precision: Precision = "fp32", recogniser: Recogniser | None = None) -> AnyPredictor:
@@ -162,6 +57,8 @@ def load(run: Path | str, *, precision: Precision = "fp32", recogniser: Recognis
         return EverydayPredictor(recogniser=recogniser)
     if isinstance(run, str) and re.fullmatch(HUB_ID, run) and not Path(run).exists():
         run = run_of_hub(run)
+    from textmsa.run_predictor import Predictor
+
     return Predictor(run, precision=precision, recogniser=recogniser)
 
 
@@ -231,7 +128,10 @@ def predict(
     predictor = load(run if run is not None else model or EVERYDAY, precision=precision, recogniser=recogniser)
     prediction, sample = predictor.scored(clip, text=text)
     prediction = predictor.with_changes(prediction, sample, contributions)
-    if isinstance(predictor, Predictor) and precision == "int8":
+    if precision == "int8" and not isinstance(predictor, EverydayPredictor):
+        from textmsa.run_predictor import Predictor
+
+        assert isinstance(predictor, Predictor)
         scores = predictor.run.score([sample], [0], precision=precision)
         logger.info(predictor.run.drift([sample], [0], scores))
     return PredictResult(prediction, json)
@@ -241,11 +141,6 @@ def _recogniser(model: str) -> Recogniser:
     from textmsa.speech.recognise import SpeechRecogniser
 
     return SpeechRecogniser(model)
-
-
-def predict_clip(run: Run, clip: Path, transcript: str | None, precision: Precision = "fp32") -> Prediction:
-    """The prediction for one clip, with everything built for it alone; for more than one, keep a `Predictor`."""
-    return Predictor(run, precision=precision).predict(clip, text=transcript)
 
 
 def run_of_hub(name: str) -> Path:
@@ -260,11 +155,3 @@ def run_of_hub(name: str) -> Path:
             f"{name}: neither a run folder nor a hub id that can be reached ({first_line(error)}); give "
             f"{EVERYDAY!r}, a run folder, or a hub id"
         ) from error
-
-
-def unimodal_of(scores: Scores, score_range: tuple[float, float], row: int = 0) -> dict[str, float]:
-    """Modality -> the score of it alone, of the clip in that row, for those that are there."""
-    if scores.unimodal_NM is None:
-        return {}
-    alone = zip(MODALITIES, np.clip(scores.unimodal_NM[row], *score_range).tolist(), strict=True)
-    return {modality: score for modality, score in alone if np.isfinite(score)}

@@ -18,13 +18,13 @@ from textmsa.explain import can_score
 from textmsa.media import opened
 from textmsa.model.everyday import EVERYDAY
 from textmsa.predict import AnyPredictor, load
-from textmsa.run import Precision
 from textmsa.runtime.atomic import file_sha256, replacing, write_text
 from textmsa.runtime.claim import Claim
 from textmsa.speech.recognise import recogniser_spec
 from textmsa.speech.subtitles import subtitles_beside
 from textmsa.speech.transcripts import chosen_model
 from textmsa.store.preparation import Preparation
+from textmsa.types import Precision
 
 VERSION = 1
 """Raise it when what is recorded of an utterance changes; folders begun before are refused."""

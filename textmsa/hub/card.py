@@ -18,8 +18,8 @@ NOT_FOR = (
     "It tells how a clip would be labelled by those who labelled its corpus, not what a person feels or thinks. It "
     "must not be used to decide on anyone: not for hiring, admission, grading, lending, insurance, policing, border "
     "control or health, and not to watch people at work, at school or in public. Score clips only of people who know "
-    "of it and agree. Other languages, cultures, recording conditions or kinds of speech than the corpus' own were not tried; "
-    "neither was fairness between groups of people."
+    "of it and agree. Other languages, cultures, recording conditions or kinds of speech than the corpus' own were not "
+    "tried; neither was fairness between groups of people."
 )
 KEPT = ("Training data", "Recipe", "Validation")
 """Sections of the network's own card that stand in this one too."""
@@ -95,7 +95,7 @@ def _use(run: Run, hub_id: str) -> str:
         f'```python\nimport textmsa\n\ntextmsa.load("{hub_id}").predict("clip.mp4", text="What is said.")\n```\n\n'
         f'```bash\ntextmsa predict clip.mp4 --model {hub_id} --text "What is said."\n```\n\n'
         "The network alone, a transformers model (`trust_remote_code` is not needed):\n\n"
-        "```python\nimport textmsa.model  # makes the network known to transformers\n"
+        "```python\nfrom textmsa import TextMsaModel  # makes the network known to transformers\n"
         "from transformers import AutoModel\n\n"
         f'network = AutoModel.from_pretrained("{hub_id}", subfolder="{below}")\n```'
     )
@@ -136,8 +136,8 @@ def _licence(license_name: str | None) -> str:
     )
     return (
         f"{given} They were learnt from a corpus and began as a text encoder: the licences of both bind whoever gives "
-        "and uses them, and many corpora of this field allow research only. The program, textmsa, is Apache-2.0. Nothing "
-        "of the corpus itself (clips, transcripts, labels, features) is in this repository."
+        "and uses them, and many corpora of this field allow research only. The program, textmsa, is Apache-2.0. "
+        "Nothing of the corpus itself (clips, transcripts, labels, features) is in this repository."
     )
 
 
