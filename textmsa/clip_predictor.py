@@ -114,6 +114,9 @@ class ClipPredictor(ABC):
     def _check_words(self, path: Path | None, spoken: Transcript) -> None:
         """Raises UserError where these words cannot be scored."""
 
+    def _warm(self) -> None:  # noqa: B027 most have nothing to do
+        """Read what scoring needs, while a clip is looked at."""
+
     @cached_property
     def parts(self) -> BuiltParts:
         """Extractors and explainer; those that are not given are built when they are first needed."""
@@ -223,12 +226,14 @@ class ClipPredictor(ABC):
             self._check_words(None, spoken)
             return SeenClip("", words_alone(spoken.text), spoken, {"prepare": time.monotonic() - started})
         listens = text is None and self.recogniser is not None
-        with ThreadPoolExecutor(1) as thread:
-            measuring = thread.submit(self._measured, path) if listens else None
+        with ThreadPoolExecutor(2) as threads:
+            measuring = threads.submit(self._measured, path) if listens else None
+            warming = threads.submit(self._warm)
             spoken = transcript_of(path, given=text, recogniser=self.recogniser)
             heard = time.monotonic()
             self._check_words(path, spoken)
             observed = self._explained(path, spoken, measuring)
+            warming.result()
         told = {"transcribe": heard - started} if listens else {}
         return SeenClip(str(path), observed, spoken, told | {"prepare": time.monotonic() - heard})
 

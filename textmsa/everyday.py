@@ -6,9 +6,10 @@ It needs no run and no corpus: explanations say what can be said without one to 
 import time
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -24,6 +25,9 @@ from textmsa.rated_sentences import as_spoken
 from textmsa.speech.transcripts import Recogniser, language_notice
 from textmsa.store.preparation import Preparation
 from textmsa.types import ChangeOverTime, Interval, Prediction, Sample, Shown, Transcript, Word, WordsChange
+
+if TYPE_CHECKING:
+    from textmsa.model.plain_bert import PlainBert, PlainTokenizer
 
 ALONE = "scored by words alone; voice and face are explained and do not count"
 NO_TIMES = (
@@ -55,8 +59,17 @@ class EverydayPredictor(ClipPredictor):
         super().__init__(parts=parts, recogniser=recogniser)
         started = time.monotonic()
         self.model = EverydayModel.load(folder)
-        self._encoder, self._tokenizer = self.model.encoder(Path(encoder_location(BASE)))
+        self._base = Path(encoder_location(BASE))
+        self.model.check_base(self._base)
         self._seconds_loading = time.monotonic() - started
+
+    @cached_property
+    def _network(self) -> "tuple[PlainBert, PlainTokenizer]":
+        """The taught encoder and its tokenizer; read with torch, and that imported, when they are first needed."""
+        return self.model.encoder(self._base)
+
+    def _warm(self) -> None:
+        self._network  # noqa: B018 read while the clip is looked at
 
     @property
     def preparation(self) -> Preparation:
@@ -110,7 +123,7 @@ class EverydayPredictor(ClipPredictor):
 
     def _scored_as(self, clip: SeenClip, score: float, seconds: float) -> Prediction:
         assert clip.spoken.text, "no words were refused"
-        notice = language_notice(clip.spoken.language, len(self._tokenizer))
+        notice = language_notice(clip.spoken.language, len(self._network[1]))
         return replace(
             self._plain(clip, score, seconds),
             transcript=clip.spoken.text,
@@ -153,7 +166,7 @@ class EverydayPredictor(ClipPredictor):
 
     def scores(self, texts: list[str]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
         """Scores (N,) in `score_range` of N texts; each one's depends on that text only."""
-        rating_N = self.model.ratings(self._encoder, self._tokenizer, texts)
+        rating_N = self.model.ratings(*self._network, texts)
         scale = float(self.model.record["score"]["scale"])
         score_N: np.ndarray[tuple[int], np.dtype[np.float64]] = np.clip(scale * rating_N, *self.score_range)
         return score_N

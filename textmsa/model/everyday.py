@@ -9,8 +9,9 @@ Shapes: F the encoder's width, G groups.
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +41,28 @@ ROW_CHANGED = 0.005
 """Length of an embedding's change from which it counts; those of pieces that never occurred only shrink, by .001."""
 TABLE = "word_embeddings.weight"
 REMEDY = "install textmsa again"
+
+
+class Stored(Mapping[str, "Tensor"]):
+    """The tensors of a file, by name, read when the first is asked for: reading takes torch, which takes a second."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    @cached_property
+    def _tensors(self) -> "dict[str, Tensor]":
+        from safetensors.torch import load_file
+
+        return load_file(self._path)
+
+    def __getitem__(self, name: str) -> "Tensor":
+        return self._tensors[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tensors)
+
+    def __len__(self) -> int:
+        return len(self._tensors)
 
 
 @dataclass(frozen=True)
@@ -73,9 +96,8 @@ class EverydayModel:
         if found != expected:
             raise UserError(f"{path}: its SHA-256 is {found[:12]}..., not {expected[:12]}...; {REMEDY}")
         try:
-            with safe_open(path, framework="pt") as stored:
-                tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 no mapping
-                return EverydayModel(json.loads(stored.metadata()[RECORD]), tensors, found)
+            with safe_open(path, framework="np") as stored:  # the record alone, which takes no torch
+                return EverydayModel(json.loads(stored.metadata()[RECORD]), Stored(path), found)
         except (SafetensorError, KeyError, TypeError, ValueError) as error:
             raise UserError(f"{path}: damaged ({first_line(error)}); {REMEDY}") from error
 
@@ -84,7 +106,7 @@ class EverydayModel:
 
         Raises UserError where that is not the encoder from which the differences were taken.
         """
-        self._check_base(base)
+        self.check_base(base)
         encoder.load_state_dict(learnt_state(encoder.state_dict(), self.tensors))
 
     def encoder(self, base: Path) -> "tuple[PlainBert, PlainTokenizer]":
@@ -94,11 +116,12 @@ class EverydayModel:
         """
         from textmsa.model.plain_bert import PlainBert, read_plain
 
-        self._check_base(base)
+        self.check_base(base)
         state, config, tokenizer = read_plain(base)
         return PlainBert(learnt_state(state, self.tensors), config), tokenizer
 
-    def _check_base(self, base: Path) -> None:
+    def check_base(self, base: Path) -> None:
+        """Raises UserError where the folder is not of the encoder from which the differences were taken."""
         expected = self.record["base"]["sha256"]
         if (found := base_sha256(base)) != expected:
             raise UserError(
