@@ -23,7 +23,7 @@ def evaluated(tiny_run, tmp_path_factory) -> Path:
     """A copy of the run, with what lies in a run folder besides."""
     run = tmp_path_factory.mktemp("mine") / "run"
     shutil.copytree(tiny_run.path, run)
-    evaluate(run, data=tiny_run.store, baselines=False)
+    evaluate(run, data=tiny_run.store, no_baselines=True)
     config = json.loads((run / "model" / "config.json").read_text())
     config["text_encoder_config"]["_name_or_path"] = str(tiny_run.corpus)
     (run / "model" / "config.json").write_text(json.dumps(config))

@@ -72,6 +72,7 @@ def push_to_hub(
         raise UserError(f"{hub_id!r}: is no hub id; give OWNER/NAME")
     opened = Run.open(run)
     if dry_run is not None:
+        dry_run = Path(dry_run)
         if dry_run.exists() and (not dry_run.is_dir() or any(dry_run.iterdir())):
             raise UserError(f"--dry-run {dry_run}: is there already; give a new folder")
         contents = _gathered(opened, hub_id, license, dry_run)
