@@ -122,7 +122,7 @@ def test_what_must_not_be_given_is_found(tmp_path, monkeypatch, what):
     [
         ("/data/corpora/mosi", "mosi"),
         ("~/store", "store"),
-        ("clips of /data/my store, calibrated", "clips of /data/my store, calibrated"),
+        ("clips of /data/my store, calibrated", "clips of my store, calibrated"),
         ("clips of /data/corpora/mosi, calibrated", "clips of mosi, calibrated"),
         ("C:\\Users\\me\\store", "store"),
         ("google-bert/bert-base-uncased", "google-bert/bert-base-uncased"),

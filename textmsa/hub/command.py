@@ -8,10 +8,11 @@ from pathlib import Path
 from textmsa.errors import UserError, first_line
 from textmsa.hub.card import hub_card
 from textmsa.hub.contents import Contents, check_clean, sizes, write_contents
-from textmsa.predict import HUB_ID
 from textmsa.run import Run
 from textmsa.runtime.atomic import write_text
 from textmsa.train.model_card import CARD
+
+HUB_ID = r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*"
 
 
 @dataclass(frozen=True)
