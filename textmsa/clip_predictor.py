@@ -179,13 +179,13 @@ class ClipPredictor(ABC):
                     seen.append((number, self._seen(clip, text)))
                 except Exception as error:
                     outcomes[number] = ClipOutcome(number, path, failed=_why(error))
-            predictions = self._scored([clip for _, clip in seen]) if seen else []
-            for (number, clip), prediction in zip(seen, predictions, strict=True):
+            predictions = self._scored([one for _, one in seen]) if seen else []
+            for (number, one), prediction in zip(seen, predictions, strict=True):
                 try:
-                    whole = self.with_changes(prediction, clip.sample, contributions)
-                    outcomes[number] = ClipOutcome(number, clip.path, whole)
+                    whole = self.with_changes(prediction, one.sample, contributions)
+                    outcomes[number] = ClipOutcome(number, one.path, whole)
                 except Exception as error:
-                    outcomes[number] = ClipOutcome(number, clip.path, failed=_why(error))
+                    outcomes[number] = ClipOutcome(number, one.path, failed=_why(error))
             del seen, predictions  # not held while whoever asked looks at the outcomes
             yield from (outcomes[number] for number, _ in batch)
 

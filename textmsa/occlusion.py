@@ -18,7 +18,9 @@ from textmsa.errors import UserError
 from textmsa.inputs.examples import Example, SampleList, example_of
 from textmsa.inputs.time_grid import standards_of
 from textmsa.inputs.views import without
-from textmsa.left_out import MOST_PARTS, WINDOWS, phrases_of, text_without
+from textmsa.left_out import MOST_PARTS, WINDOWS, text_without
+from textmsa.left_out import WORD as WORD
+from textmsa.left_out import phrases_of as phrases_of
 from textmsa.run import Precision, Run
 from textmsa.types import MODALITIES, ChangeOverTime, FloatArray, Sample, Word, WordsChange
 

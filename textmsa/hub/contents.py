@@ -83,12 +83,16 @@ def check_clean(folder: Path, places: Sequence[Path]) -> None:
             _check_file(path, path.relative_to(folder).as_posix(), forbidden)
 
 
-def without_places(value: Any) -> Any:
-    """A JSON value whose texts have the last part of a place on a disk in the place's stead."""
+def without_places(document: dict[str, Any]) -> dict[str, Any]:
+    """A JSON document whose texts have the last part of a place on a disk in the place's stead."""
+    return {key: _without_places(value) for key, value in document.items()}
+
+
+def _without_places(value: Any) -> Any:
     if isinstance(value, dict):
-        return {key: without_places(item) for key, item in value.items()}
+        return without_places(value)
     if isinstance(value, list):
-        return [without_places(item) for item in value]
+        return [_without_places(item) for item in value]
     if not isinstance(value, str):
         return value
     if Path(value).is_absolute() or value.startswith("~"):
@@ -148,7 +152,7 @@ def _check_explainer(run: Run) -> None:
     """Raises UserError where explanations need something that lies on this machine."""
     spec = run.preparation.explainer
     for name, value in spec.options.items():
-        if without_places(value) != value:
+        if _without_places(value) != value:
             raise UserError(
                 f"{run.path}: its explainer {spec.explainer!r} has {name}={value}, a place on this machine that nobody "
                 "else has; train on explanations that others can make, or give a hub id there"
