@@ -135,6 +135,7 @@ def test_places_are_cut_to_their_last_part(value, kept):
     assert without_places({"value": value}) == {"value": kept}
 
 
+@pytest.mark.filterwarnings("ignore:Use 'content=:DeprecationWarning")  # huggingface_hub's, of its own HTTP client
 def test_there_and_back_over_http(tiny_run, evaluated, tmp_path, monkeypatch):
     """The upload and the download are huggingface_hub's own, to a server on this machine that speaks its protocol."""
     from huggingface_hub import constants

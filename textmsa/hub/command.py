@@ -102,7 +102,7 @@ def _uploaded(folder: Path, hub_id: str, private: bool) -> str:
     try:
         repository = hub.create_repo(hub_id, private=private, exist_ok=True, repo_type="model")
         hub.upload_folder(repo_id=hub_id, folder_path=folder, commit_message="A run of textmsa")
-    except (HfHubHTTPError, OfflineModeIsEnabled, OSError, ValueError) as error:
+    except (HfHubHTTPError, OfflineModeIsEnabled, OSError, ValueError, RuntimeError) as error:
         raise UserError(
             f"{hub_id}: cannot be uploaded ({first_line(error)}); log in with a token that may write there (hf auth "
             "login, or HF_TOKEN), or see with --dry-run FOLDER what would be"
