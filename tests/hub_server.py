@@ -86,6 +86,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _read(self, *, send: bool) -> None:
         path = self.path.partition("?")[0]
+        if path.startswith("/api/models/me/my-run/tree/"):
+            return self._json([_listed(name, content) for name, content in sorted(self.hub.files.items())])
         if path.startswith("/api/models/me/my-run"):
             names = [{"rfilename": name} for name in self.hub.files]
             return self._json({"id": "me/my-run", "sha": COMMIT, "siblings": names, "private": False, "tags": []})
@@ -116,7 +118,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _body(self) -> bytes:
         return self.rfile.read(int(self.headers.get("Content-Length") or 0))
 
-    def _json(self, document: dict[str, Any], status: int = 200, more: dict[str, str] | None = None) -> None:
+    def _json(self, document: object, status: int = 200, more: dict[str, str] | None = None) -> None:
         content = json.dumps(document).encode()
         self.send_response(status)
         self.send_header("Content-Type", "application/json")
@@ -126,6 +128,10 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
         if self.command != "HEAD":
             self.wfile.write(content)
+
+
+def _listed(name: str, content: bytes) -> dict[str, Any]:
+    return {"type": "file", "path": name, "size": len(content), "oid": hashlib.sha1(content).hexdigest()}
 
 
 def _mode(path: str) -> str:
