@@ -18,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 NOTEBOOK = Path(__file__).parent / "notebook.ipynb"
-MOST_BYTES = 150_000  # of the whole file: its outputs are light
 
 
 class CellFailed(Exception):
