@@ -19,16 +19,19 @@ if TYPE_CHECKING:
     from textmsa import metrics as metrics
     from textmsa import prepare as prepare
     from textmsa import train as train
+    from textmsa.analyze.iterate import utterances as utterances
     from textmsa.config import Recipe as Recipe
     from textmsa.config import load_recipe as load_recipe
     from textmsa.errors import TextMsaError as TextMsaError
     from textmsa.errors import UserError as UserError
+    from textmsa.hub import push_to_hub as push_to_hub
     from textmsa.model import TextMsaConfig as TextMsaConfig
     from textmsa.model import TextMsaModel as TextMsaModel
     from textmsa.model.published_checkpoint import import_checkpoint as import_checkpoint
-    from textmsa.predict import Predictor as Predictor
     from textmsa.predict import load as load
+    from textmsa.prediction_table import to_pandas as to_pandas
     from textmsa.run import Run as Run
+    from textmsa.run_predictor import Predictor as Predictor
     from textmsa.store import Store as Store
     from textmsa.types import Clip as Clip
     from textmsa.types import Explanation as Explanation
@@ -48,7 +51,7 @@ _EXPORTS = {
     "FeatureSequence": "textmsa.types",
     "Observation": "textmsa.types",
     "Prediction": "textmsa.types",
-    "Predictor": "textmsa.predict",
+    "Predictor": "textmsa.run_predictor",
     "Recipe": "textmsa.config",
     "Run": "textmsa.run",
     "Sample": "textmsa.types",
@@ -60,6 +63,9 @@ _EXPORTS = {
     "import_checkpoint": "textmsa.model.published_checkpoint",
     "load": "textmsa.predict",
     "load_recipe": "textmsa.config",
+    "push_to_hub": "textmsa.hub",
+    "to_pandas": "textmsa.prediction_table",
+    "utterances": "textmsa.analyze.iterate",
 }
 _PACKAGES = ("evaluate", "metrics", "prepare", "train")
 """Modules that are public names themselves; all but `metrics` are called like the function they are named for."""

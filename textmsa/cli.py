@@ -37,6 +37,7 @@ COMMANDS = {
     "calibrate": Command("textmsa.intervals:calibrate", "run + labelled clips that it never saw -> intervals"),
     "predict": Command("textmsa.predict:predict", "a clip -> score, interval, contributions, explanations"),
     "analyze": Command("textmsa.analyze:analyze", "a video of any length -> a timeline of scored utterances"),
+    "push": Command("textmsa.hub.command:push_to_hub", "a run -> a repository on a model hub, nothing of its corpus"),
     "serve": Command("textmsa.serve.command:serve", "a page and an API: clips come in, scores and explanations go out"),
     "zero-shot": Command("textmsa.evaluate.zero_shot:zero_shot", "a language model's own scores, as a baseline"),
     "finetune-explainer": Command(

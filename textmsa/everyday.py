@@ -3,37 +3,42 @@
 It needs no run and no corpus: explanations say what can be said without one to compare with.
 """
 
-import copy
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from textmsa import seams
+from textmsa.clip_predictor import ClipPredictor, SeenClip
 from textmsa.errors import UserError
 from textmsa.features.statistics import Statistics
+from textmsa.left_out import MOST_PARTS, WINDOWS, phrases_of, text_without
 from textmsa.model.everyday import BASE, EVERYDAY, FOLDER, EverydayModel
-from textmsa.occlusion import MOST_PARTS, phrases_of
-from textmsa.prepare.one_clip import ObservedClip, observe_and_explain, observe_given
-from textmsa.prepare.parts import AUDIO, EXPLAINER, VIDEO, BuiltParts, build_parts, installed_preparation
+from textmsa.model.packaged import encoder_location
+from textmsa.prepare.parts import AUDIO, EXPLAINER, VIDEO, BuiltParts, installed_preparation
 from textmsa.rated_sentences import as_spoken
-from textmsa.scoring import polarity
-from textmsa.speech.transcripts import Recogniser, given_clip, language_notice, transcript_of
+from textmsa.speech.transcripts import Recogniser, language_notice
 from textmsa.store.preparation import Preparation
-from textmsa.types import Clip, Interval, Observation, Prediction, Sample, Shown, Transcript, WordsChange
+from textmsa.types import ChangeOverTime, Interval, Prediction, Sample, Shown, Transcript, Word, WordsChange
 
 if TYPE_CHECKING:
-    from textmsa.media import Media
+    from textmsa.model.plain_bert import PlainBert, PlainTokenizer
 
 ALONE = "scored by words alone; voice and face are explained and do not count"
+NO_TIMES = (
+    "over time nothing is told: words alone are scored, and it is not known when each is said (it is of words that are "
+    "recognised, --transcribe, or of subtitles)"
+)
 LEVEL = "0.9"
 BASE_SCORE = 0.0  # of no words: the middle of the range
 
 
-class EverydayPredictor:
+class EverydayPredictor(ClipPredictor):
     """The model that comes with the package, ready for any number of clips and texts.
 
     Parameters
@@ -51,21 +56,20 @@ class EverydayPredictor:
     def __init__(
         self, *, parts: BuiltParts | None = None, folder: Path = FOLDER, recogniser: Recogniser | None = None
     ) -> None:
-        from textmsa.model.text_encoder import encoder_location, load_encoder
-
+        super().__init__(parts=parts, recogniser=recogniser)
         started = time.monotonic()
         self.model = EverydayModel.load(folder)
-        self._encoder, self._tokenizer = load_encoder(BASE)
-        self.model.teach(self._encoder, Path(encoder_location(BASE)))
-        self._given_parts, self.recogniser = parts, recogniser
-        low, high = self.model.record["score"]["range"]
-        self.score_range: tuple[float, float] = (float(low), float(high))
+        self._base = Path(encoder_location(BASE))
+        self.model.check_base(self._base)
         self._seconds_loading = time.monotonic() - started
 
     @cached_property
-    def parts(self) -> BuiltParts:
-        """Extractors and explainer, as `textmsa prepare` takes them, with statistics of no clip."""
-        return self._given_parts if self._given_parts is not None else build_parts(self.preparation)
+    def _network(self) -> "tuple[PlainBert, PlainTokenizer]":
+        """The taught encoder and its tokenizer; read with torch, and that imported, when they are first needed."""
+        return self.model.encoder(self._base)
+
+    def _warm(self) -> None:
+        self._network  # noqa: B018 read while the clip is looked at
 
     @property
     def preparation(self) -> Preparation:
@@ -74,74 +78,11 @@ class EverydayPredictor:
         class_ = seams.load(seams.EXPLAINERS, EXPLAINER, what="explainer")
         return replace(installed, statistics=Statistics(explainer=class_.fit(())))
 
-    def predict(
-        self, clip: Path | str | None, *, text: str | None = None, contributions: Shown = "modalities"
-    ) -> Prediction:
-        """Score what is said, and explain voice and face.
-
-        Parameters
-        ----------
-        clip
-            A video or audio file; None scores the text alone.
-        text
-            What is said in it, in English; without it the recogniser listens, or, where there is none, a file of
-            subtitles beside the clip is read.
-        contributions
-            What counted: "words" and "all" also tell what each word did. "modalities" and "time" tell no more than
-            that the words did it all.
-
-        Raises UserError, one line, for a file that cannot be used, and where there are no words.
-        """
-        prediction, sample, _ = self.scored(clip, text=text)
-        return self.with_changes(prediction, sample, contributions)
-
-    def scored(self, clip: Path | str | None, *, text: str | None = None) -> tuple[Prediction, Sample, None]:
-        """As `predict`, with the sample that was scored; there are no inner figures."""
-        started = time.monotonic()
-        path = given_clip(clip, text)
-        spoken = transcript_of(path, given=text, recogniser=self.recogniser)
-        if not spoken.text:
-            raise UserError(
-                f"{path}: its words are not known ({spoken.reason}), and the model {EVERYDAY!r} scores words alone; "
-                "give what is said as text, have it recognised (--transcribe), or take a run that reads voice and face"
-            )
-        heard = time.monotonic()
-        observed = observe_given(path, spoken, lambda: self.parts)
-        prediction = self._scored("" if path is None else str(path), observed, spoken, since=heard)
-        if spoken.source == "speech recognition":
-            seconds = {"load": prediction.seconds["load"], "transcribe": heard - started, **prediction.seconds}
-            prediction = replace(prediction, seconds=seconds)
-        observation = observed.observation
-        said = Clip(id=observation.path.name, path=observation.path, transcript=spoken.text)
-        return prediction, Sample(said, observation, observed.explanation), None
-
-    def with_changes(self, prediction: Prediction, sample: Sample, contributions: Shown) -> Prediction:
-        """The prediction with what its words did; no moment of sound or pictures did anything."""
-        if contributions not in ("words", "all"):
-            return prediction
-        text = sample.observation.transcript or ""
-        return replace(prediction, words=self.changes_by_words(text, prediction.score))
-
-    def observe(self, clip: Path | str, *, text: str | None = None) -> tuple[ObservedClip, Transcript]:
-        """What is seen and heard in one clip, its explanation and its words, without a score."""
-        path = given_clip(clip, text)
-        spoken = transcript_of(path, given=text, recogniser=self.recogniser)
-        return observe_given(path, spoken, lambda: self.parts), spoken
-
-    def listening(self, recogniser: Recogniser) -> "EverydayPredictor":
-        """The same, nothing loaded again, that writes down what is said."""
-        other = copy.copy(self)
-        other.recogniser = recogniser
-        return other
-
-    def scored_media(self, media: "Media", spoken: Transcript) -> tuple[Prediction, Observation]:
-        """The prediction, with what was observed, of a clip that is decoded already: a stretch of a longer file.
-
-        Raises ClipError where an extractor broke down.
-        """
-        started = time.monotonic()
-        observed = observe_and_explain(media, spoken.text, self.parts, why_no_text=spoken.reason)
-        return self._scored(str(media.path), observed, spoken, since=started), observed.observation
+    @property
+    def score_range(self) -> tuple[float, float]:
+        """Lowest and highest score."""
+        low, high = self.model.record["score"]["range"]
+        return float(low), float(high)
 
     def about(self) -> dict[str, Any]:
         """What it is, for JSON: the hash of its file decides every score."""
@@ -154,30 +95,43 @@ class EverydayPredictor:
             "sha256": self.model.sha256,
         }
 
-    def _scored(self, path: str, observed: ObservedClip, spoken: Transcript, *, since: float) -> Prediction:
-        assert spoken.text, "no words were refused"
-        prepared = time.monotonic()
-        observation = observed.observation
-        score = float(self.scores([spoken.text])[0])
-        notice = language_notice(spoken.language, len(self._tokenizer))
-        return Prediction(
-            path=path,
-            score=score,
-            score_range=self.score_range,
-            polarity=polarity(score, self.score_range),
-            transcript=spoken.text,
-            explanation=observed.explanation,
-            gates={},
-            experts=[],
-            missing=observation.missing,
-            damage=observation.damage,
-            seconds={"load": self._loading(), "prepare": prepared - since, "score": time.monotonic() - prepared},
-            text_read=spoken.text,
-            spoken=spoken,
+    def with_changes(self, prediction: Prediction, sample: Sample, contributions: Shown) -> Prediction:
+        """The prediction with what its words did, one by one, and when; no moment of sound or pictures did anything."""
+        text = sample.observation.transcript or ""
+        if contributions in ("words", "all"):
+            prediction = replace(prediction, words=self.changes_by_words(text, prediction.score))
+        if contributions in ("time", "all"):
+            spoken, duration = prediction.spoken, sample.observation.duration
+            if spoken is None or not spoken.words or duration is None:
+                return replace(prediction, notes=(*prediction.notes, NO_TIMES))
+            over_time = self.changes_over_time(text, prediction.score, spoken.words, duration)
+            prediction = replace(prediction, over_time=over_time)
+        return prediction
+
+    def _check_words(self, path: Path | None, spoken: Transcript) -> None:
+        if not spoken.text:
+            raise UserError(
+                f"{path}: its words are not known ({spoken.reason}), and the model {EVERYDAY!r} scores words alone; "
+                "give what is said as text, have it recognised (--transcribe), or take a run that reads voice and face"
+            )
+
+    def _scored(self, clips: Sequence[SeenClip]) -> list[Prediction]:
+        started = time.monotonic()
+        score_N = self.scores([clip.spoken.text or "" for clip in clips])
+        seconds = (time.monotonic() - started) / len(clips)
+        return [self._scored_as(clip, float(score), seconds) for clip, score in zip(clips, score_N, strict=True)]
+
+    def _scored_as(self, clip: SeenClip, score: float, seconds: float) -> Prediction:
+        assert clip.spoken.text, "no words were refused"
+        notice = language_notice(clip.spoken.language, len(self._network[1]))
+        return replace(
+            self._plain(clip, score, seconds),
+            transcript=clip.spoken.text,
+            text_read=clip.spoken.text,
             contributions={"text": score - BASE_SCORE, "audio": 0.0, "video": 0.0},
             base=BASE_SCORE,
             base_of="the middle of the range",
-            interval=self.interval(spoken.text, score),
+            interval=self.interval(clip.spoken.text, score),
             scored_by=("text",),
             notes=(ALONE, *([] if notice is None else [notice])),
         )
@@ -192,9 +146,27 @@ class EverydayPredictor:
             for (start, end), other, value in zip(pieces, others, score_N, strict=True)
         ]
 
+    def changes_over_time(
+        self, text: str, score: float, words: Sequence[Word], duration: float
+    ) -> list[ChangeOverTime]:
+        """What was said in each of some equal windows of a clip of `duration` (s) did: the score less that without it.
+
+        A word, or a line of subtitles, belongs to the window of its middle.
+        """
+        edges = np.linspace(0.0, duration, WINDOWS + 1).tolist()
+        edges[-1] = max(edges[-1], *(word.end for word in words))  # pictures and sound may end before the last word
+        windows = list(pairwise(edges))
+        rests = [text_without(text, words, start, end) for start, end in windows]
+        shortened = [rest for rest in rests if rest and rest != text]
+        known = dict(zip(shortened, self.scores(shortened).tolist(), strict=True)) if shortened else {}
+        return [
+            ChangeOverTime(start, end, {} if rest == text else {"text": score - known.get(rest or "", BASE_SCORE)})
+            for (start, end), rest in zip(windows, rests, strict=True)
+        ]
+
     def scores(self, texts: list[str]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
         """Scores (N,) in `score_range` of N texts; each one's depends on that text only."""
-        rating_N = self.model.ratings(self._encoder, self._tokenizer, texts)
+        rating_N = self.model.ratings(*self._network, texts)
         scale = float(self.model.record["score"]["scale"])
         score_N: np.ndarray[tuple[int], np.dtype[np.float64]] = np.clip(scale * rating_N, *self.score_range)
         return score_N
@@ -205,8 +177,3 @@ class EverydayPredictor:
         half, (low, high) = kind["half_width"][LEVEL], self.score_range
         ends = max(low, score - half), min(high, score + half)
         return Interval(float(LEVEL), *ends, int(kind["sentences"]), f"{kind['sentences']} {kind['of']}")
-
-    def _loading(self) -> float:
-        """Seconds that loading took; they count to the first prediction."""
-        seconds, self._seconds_loading = self._seconds_loading, 0.0
-        return seconds

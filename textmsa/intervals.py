@@ -68,11 +68,13 @@ class Calibration:
         low, high = self.score_range
         return np.clip(score_N - half_N, low, high), np.clip(score_N + half_N, low, high)
 
-    def interval(self, members: list[Scores]) -> Interval:
-        """The first level's interval of the first clip, scored by each network."""
+    def interval(self, members: list[Scores], row: int = 0) -> Interval:
+        """The first level's interval of the clip in that row, scored by each network."""
         score_N = mean_of(members).score_N
         low_N, high_N = self.bounds(score_N, scale_of(members, self.scaled_by, self.score_range))
-        return Interval(float(next(iter(self.quantiles))), float(low_N[0]), float(high_N[0]), self.clips, self.source)
+        return Interval(
+            float(next(iter(self.quantiles))), float(low_N[row]), float(high_N[row]), self.clips, self.source
+        )
 
     def save(self, folder: Path) -> None:
         """Write calibration.json at once or not at all."""

@@ -6,7 +6,6 @@ contributions of text, audio and video these need not sum to anything.
 Shapes: T steps of the common time grid, F features.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -19,13 +18,11 @@ from textmsa.errors import UserError
 from textmsa.inputs.examples import Example, SampleList, example_of
 from textmsa.inputs.time_grid import standards_of
 from textmsa.inputs.views import without
+from textmsa.left_out import MOST_PARTS, WINDOWS, text_without
+from textmsa.left_out import WORD as WORD
+from textmsa.left_out import phrases_of as phrases_of
 from textmsa.run import Precision, Run
 from textmsa.types import MODALITIES, ChangeOverTime, FloatArray, Sample, Word, WordsChange
-
-MOST_PARTS = 24  # of words; longer texts are left out phrase by phrase, so that the cost is bounded
-WINDOWS = 10  # of time
-WORD = re.compile(r"[\u3400-\u9fff]|[^\W\u3400-\u9fff]+(?:['’-][^\W\u3400-\u9fff]+)*")
-"""A word; of Chinese a character."""
 
 
 def changes_by_words(
@@ -52,15 +49,6 @@ def changes_by_words(
         WordsChange(spoken[start:end].strip(), change)
         for (start, end), change in zip(pieces, _changes(run, example, variants, precision), strict=True)
     ]
-
-
-def phrases_of(text: str, most: int) -> list[tuple[int, int]]:
-    """Where the words of a text begin and end, what follows each included; phrases of several where there are many."""
-    starts = [found.start() for found in WORD.finditer(text)]
-    if not starts:
-        return []
-    begins = starts[:: -(-len(starts) // most)]
-    return list(zip(begins, [*begins[1:], len(text)], strict=True))
 
 
 def changes_over_time(
@@ -136,17 +124,8 @@ def _without_words(example: Example, words: Sequence[Word], start: float, end: f
     """The example itself where no word of its text is spoken then."""
     if not isinstance(example.text, str):
         return example
-    text, after = example.text, 0
-    for word in words:
-        place = text.find(word.text, after)
-        if place < 0:
-            continue
-        if start <= (word.start + word.end) / 2 < end:
-            text = text[:place] + text[place + len(word.text) :]
-            after = place
-        else:
-            after = place + len(word.text)
-    return example if text == example.text else replace(example, text=" ".join(text.split()) or None)
+    text = text_without(example.text, words, start, end)
+    return example if text == example.text else replace(example, text=text)
 
 
 def _changes(run: Run, example: Example, variants: list[Example], precision: Precision) -> list[float]:

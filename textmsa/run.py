@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
@@ -30,6 +30,7 @@ from textmsa.inputs.views import view_of
 from textmsa.runtime.atomic import read_json, understood, write_json
 from textmsa.scoring import Scores, mean_of, score_all
 from textmsa.store.preparation import Preparation
+from textmsa.types import Precision as Precision
 from textmsa.types import Sample, Samples
 
 if TYPE_CHECKING:
@@ -43,7 +44,6 @@ RECIPE = "recipe.yaml"
 HISTORY = "history.json"
 DRIFT_CLIPS = 64
 TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "tokenizer.model", "spiece.model")
-Precision = Literal["fp32", "int8"]
 
 
 @dataclass(frozen=True)

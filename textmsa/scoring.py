@@ -11,10 +11,10 @@ import numpy as np
 import numpy.typing as npt
 
 from textmsa.errors import UserError
-from textmsa.inputs.collator import Collator
 from textmsa.inputs.examples import Example, SampleDataset
 
 if TYPE_CHECKING:
+    from textmsa.inputs.collator import Collator
     from textmsa.model import TextMsaModel
 
 SCORE_BATCH = 64  # clips
@@ -44,7 +44,7 @@ def mean_of(members: list[Scores]) -> Scores:
     return Scores(members[0].ids, **means)
 
 
-def score_all(model: "TextMsaModel", collator: Collator, dataset: SampleDataset | Sequence[Example]) -> Scores:
+def score_all(model: "TextMsaModel", collator: "Collator", dataset: SampleDataset | Sequence[Example]) -> Scores:
     """Scores of a whole dataset, in its order; clips of like lengths go through the network together."""
     import torch
 

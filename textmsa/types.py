@@ -18,6 +18,8 @@ ID_SEPARATOR = "$_$"  # between a video's id and its clip's, in the MMSA layout
 RESIDUAL_SEPARATOR = " | "  # between the transcript and what is appended to it, in the text that is encoded
 Shown = Literal["modalities", "words", "time", "all"]
 """Of what counted in a score."""
+Precision = Literal["fp32", "int8"]
+"""Of a run that scores: "int8" has the text encoder in 8-bit integers."""
 EXPLANATION_PARTS = ("audio", "video", "text", "summary", "reason")
 
 

@@ -273,14 +273,14 @@ def test_what_cannot_be_used_is_one_line(options, line, video, tiny_run, tmp_pat
 
 def test_parts_that_look_at_whole_files_are_refused(tiny_run):
     preparation = textmsa.Run.open(tiny_run.path).preparation
-    command._check_parts(preparation)
+    command.check_parts(preparation)
     for name in ("echo", "precomputed"):
         explained = replace(preparation, explainer=replace(preparation.explainer, explainer=name))
         with pytest.raises(UserError, match=f"explainer '{name}': looks at whole files"):
-            command._check_parts(explained)
+            command.check_parts(explained)
     seen = replace(preparation, video=replace(preparation.video, extractor="openface"))
     with pytest.raises(UserError, match="video extractor 'openface': reads files beside clips"):
-        command._check_parts(seen)
+        command.check_parts(seen)
 
 
 def test_the_record_is_only_ever_added_to(whole):

@@ -18,13 +18,13 @@ from textmsa.explain import can_score
 from textmsa.media import opened
 from textmsa.model.everyday import EVERYDAY
 from textmsa.predict import AnyPredictor, load
-from textmsa.run import Precision
 from textmsa.runtime.atomic import file_sha256, replacing, write_text
 from textmsa.runtime.claim import Claim
 from textmsa.speech.recognise import recogniser_spec
 from textmsa.speech.subtitles import subtitles_beside
 from textmsa.speech.transcripts import chosen_model
 from textmsa.store.preparation import Preparation
+from textmsa.types import Precision
 
 VERSION = 1
 """Raise it when what is recorded of an utterance changes; folders begun before are refused."""
@@ -100,7 +100,7 @@ def analyze(
     textmsa analyze talk.mp4 --out timeline --transcribe
     textmsa analyze talk.mp4 --out timeline --model run --subtitles talk.srt
     """
-    _check_video(video)
+    check_video(video)
     heard_by = chosen_model(transcribe, speech_model)
     if subtitles is not None and heard_by is not None:
         raise UserError("--transcribe: the words are given already by --subtitles; leave one of them out")
@@ -110,7 +110,7 @@ def analyze(
             raise UserError(f"{video}: nobody says what is said in it; give --subtitles FILE, or --transcribe")
     given = words_of_subtitles(subtitles) if subtitles is not None else None
     predictor = load(model, precision=precision)
-    _check_parts(predictor.preparation)
+    check_parts(predictor.preparation)
     claim = Claim(out, "textmsa analyze", _options(video, subtitles, heard_by, predictor))
     with claim.held():
         words = given if given is not None else _heard(video, str(heard_by), out)
@@ -142,7 +142,7 @@ def _heard(video: Path, model: str, folder: Path) -> Words:
     return words_of_speech(video, SpeechRecogniser(model, threads=THREADS), model, folder)
 
 
-def _check_video(video: Path) -> None:
+def check_video(video: Path) -> None:
     """Raises UserError for what is no video or sound file."""
     if video.is_dir():
         raise UserError(f"{video}: is a folder; give one video or audio file")
@@ -159,7 +159,7 @@ def _unreadable(video: Path, error: UnreadableClip) -> UserError:
     return UserError(f"{video}: cannot be read ({error}); give a video or audio file")
 
 
-def _check_parts(preparation: Preparation) -> None:
+def check_parts(preparation: Preparation) -> None:
     """Raises UserError where the run's parts look at a clip's file, which here holds more than an utterance."""
     explainer = preparation.explainer.explainer
     class_ = seams.load(seams.EXPLAINERS, explainer, what="explainer")

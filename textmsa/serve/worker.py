@@ -107,7 +107,7 @@ class _Predicting:
 
         self._check(task.path)
         predictor = self._for(task)
-        prediction, sample, _ = predictor.scored(task.path, text=task.text)
+        prediction, sample = predictor.scored(task.path, text=task.text)
         self._check_length(sample.observation.duration or 0.0)
         notes: list[str] = []
         for shown in ("words", "time"):
