@@ -175,6 +175,7 @@ def test_an_explanation_is_hidden_with_what_it_tells_of(run, store):
     [
         ({"text_input": "transcript"}, ["Gut."] * 4),
         ({"text_input": "translated"}, ["Good."] * 4),
+        ({"text_input": "both"}, ["Gut. | Good."] * 4),
         ({"text_input": "reason"}, [None, None, None, "So it is."]),
         ({"explanations": "audio"}, ["Gut.", "Gut. | Loud, smiling.", "Gut.", "Gut. | Loud, smiling."]),
         ({"explanations": "transcript"}, ["Gut. | Loud, smiling."] * 4),

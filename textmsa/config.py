@@ -15,7 +15,7 @@ from textmsa.errors import UserError
 
 Kind = TypeVar("Kind")
 
-TextInput = Literal["transcript", "residual", "reason", "translated"]
+TextInput = Literal["transcript", "residual", "reason", "translated", "both"]
 AlignmentQuery = Literal["explanation", "features"]
 
 
@@ -90,7 +90,7 @@ class InputConfig:
 
     text_input: TextInput = "residual"
     """The text stream: the transcript; the transcript, " | " and the explanation's summary ("residual"); the
-    explanation's reason; or the English translation."""
+    explanation's reason; the English translation; or the transcript, " | " and its translation ("both")."""
     frames: Literal["grid", "first"] = "grid"
     """Audio and video steps: the whole clip on the common time grid, or the reference code's first 50 steps."""
     modalities: tuple[Literal["text", "audio", "video"], ...] = ("text", "audio", "video")

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from textmsa.errors import UserError
-from textmsa.inputs.examples import Example, SampleList, example_of
+from textmsa.inputs.examples import Example, SampleList, example_of, words_of
 from textmsa.inputs.time_grid import Standardisation, standards_of
 from textmsa.inputs.views import without
 from textmsa.run import Precision, Run
@@ -153,11 +153,9 @@ def sets_of(sample: Sample, standards: dict[str, Standardisation], config: "Text
 
 def _words_alone(sample: Sample, config: "TextMsaConfig") -> "str | npt.NDArray[np.int32] | None":
     """The text without what tells of voice and face; None where nothing of it is words of the clip."""
-    if config.text_input == "reason":
-        return None
-    if config.text_input == "translated":
-        return sample.pieces.get("translated") if config.pieces == "given" else sample.clip.transcript_en or None
-    return sample.pieces.get("transcript") if config.pieces == "given" else sample.observation.transcript or None
+    if config.pieces != "given":
+        return words_of(sample, config.text_input)
+    return sample.pieces.get({"residual": "transcript", "reason": ""}.get(config.text_input, config.text_input))
 
 
 def _scores_of_sets(run: Run, clips: list[dict[int, Example]], base: float, precision: Precision) -> Floats:

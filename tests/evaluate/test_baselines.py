@@ -117,10 +117,10 @@ CASES: dict[str, tuple[Change, set[str], dict[str, str]]] = {
 }
 
 
-def run_of(encoder: Path, *, unimodal: bool = False) -> Any:
+def run_of(encoder: Path, *, unimodal: bool = False, text_input: str = "residual") -> Any:
     """What baselines ask of a run."""
     run = SimpleNamespace(info=SimpleNamespace(seed=3, seeds=[]))
-    config = SimpleNamespace(text_encoder=str(encoder), unimodal_heads=unimodal)
+    config = SimpleNamespace(text_encoder=str(encoder), unimodal_heads=unimodal, text_input=text_input)
     run.members = [SimpleNamespace(recipe=None, model=SimpleNamespace(config=config))]
     return run
 
@@ -176,6 +176,29 @@ def test_baselines_never_see_the_labels_that_they_are_compared_with(encoder, tmp
     for split in ("valid", "test"):
         for name in OF_MEDIA:
             assert np.array_equal(scores[False, split][name], scores[True, split][name]), (split, name)
+
+
+def test_baselines_read_the_words_that_the_run_reads(encoder, tmp_path):
+    """Of a run that reads translations, these; with other transcripts their scores stay, and no others'."""
+
+    def spoken(words: str) -> Any:
+        def change(index: int, clip: Clip, seen: Observation) -> tuple[Clip, Observation]:
+            return replace(clip, transcript_en=clip.transcript), replace(seen, transcript=f"{words} {index % 3}")
+
+        return change
+
+    scores = {}
+    for words in ("rain", "snow falls"):
+        store = changed_store(tmp_path / words, spoken(words))
+        clips = labelled_clips(store, "test")
+        for source in ("translated", "both", "residual", "reason"):
+            data = Fitting.of(store, clips, str(encoder), text_input=source)
+            scores[words, source] = data.scored.text_NF
+            assert data.scored.transcripts[0].startswith(words) == (source != "translated")
+    assert np.array_equal(scores["rain", "translated"], scores["snow falls", "translated"])
+    for source in ("both", "residual"):
+        assert not np.allclose(scores["rain", source], scores["snow falls", source])
+    assert np.array_equal(scores["rain", "residual"], scores["rain", "reason"])  # a reason holds none
 
 
 def test_folds_keep_the_clips_of_a_video_together(encoder, tmp_path):

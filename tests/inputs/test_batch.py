@@ -71,6 +71,14 @@ def test_residual_text_is_transcript_and_summary():
     assert text_of("hello", None, told, "reason") == "because"
 
 
+def test_a_text_in_both_languages_is_what_is_there_of_the_two():
+    told = Explanation(summary="calm", reason="because")
+    assert text_of("salut", "hello", told, "both") == "salut | hello"
+    assert text_of("salut", None, told, "both") == "salut"
+    assert text_of(None, "hello", told, "both") == "hello"
+    assert text_of(None, None, told, "both") is None
+
+
 def sample(transcript: str | None, video: bool) -> Sample:
     sequence = FeatureSequence(np.full((4, 2), 3.0, np.float32), np.arange(4) / 10 + 0.05, ("x", "y"))
     seen = Observation(Path("a.mp4"), transcript, 0.4, None, sequence if video else None)

@@ -51,7 +51,8 @@ class Baselines:
         """Fit all that the store's training clips allow, and score the clips."""
         try:
             most = recipe.training.train_clips if (recipe := run.members[0].recipe) else None
-            data = Fitting.of(store, clips, run.members[0].model.config.text_encoder, most)
+            config = run.members[0].model.config
+            data = Fitting.of(store, clips, config.text_encoder, most, config.text_input)
         except UserError as error:
             return Baselines(left_out={"baselines": first_line(error)})
         baselines = Baselines()

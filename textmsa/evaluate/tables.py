@@ -14,6 +14,7 @@ import numpy.typing as npt
 from textmsa.evaluate.labelled import Labelled, labelled_clips
 from textmsa.evaluate.paired import Floats
 from textmsa.explain.measured.facts import measure
+from textmsa.inputs.examples import words_of
 from textmsa.store.reading import Store
 from textmsa.store.training_clips import learnt_from
 from textmsa.types import MODALITIES, FeatureSequence
@@ -27,6 +28,7 @@ class Tables:
     """Some clips: transcripts, their frozen embeddings, pooled audio and video features, facts, labels."""
 
     transcripts: list[str]
+    """Or the translations, or both, where the run reads these."""
     text_NF: Floats
     audio_NF: Floats
     """Pooled."""
@@ -80,13 +82,16 @@ class Fitting:
     scored: Tables
 
     @staticmethod
-    def of(store: Store, clips: Labelled, encoder: str, most: int | None = None) -> "Fitting":
+    def of(
+        store: Store, clips: Labelled, encoder: str, most: int | None = None, text_input: str = "transcript"
+    ) -> "Fitting":
         """For clips to score of the test split, or of valid, which then nothing is chosen by; UserError for no clips
-        to fit on. `encoder` is the text encoder whose states are read; `most` is the run's `training.train_clips`."""
+        to fit on. `encoder` is the text encoder whose states are read; `most` is the run's `training.train_clips`,
+        `text_input` its `inputs.text_input`."""
         training = labelled_clips(store, "train", learnt_from(store, most=most))
-        train = tables(store, training, encoder)
+        train = tables(store, training, encoder, text_input=text_input)
         others = [labelled_clips(store, "valid")] if clips.split == "test" else []
-        *choose, scored = (tables(store, some, encoder, train.fact_names) for some in [*others, clips])
+        *choose, scored = (tables(store, some, encoder, train.fact_names, text_input) for some in [*others, clips])
         return Fitting(train, choose[0] if choose else None, scored)
 
     @cached_property
@@ -111,11 +116,22 @@ class Fitting:
                 yield x_NF[~held_N], y_N[~held_N], x_NF[held_N], y_N[held_N]
 
 
-def tables(store: Store, clips: Labelled, encoder: str, fact_names: tuple[str, ...] | None = None) -> Tables:
-    """Everything the baselines read of some clips; the facts are those named, or all that any of them has."""
+def tables(
+    store: Store,
+    clips: Labelled,
+    encoder: str,
+    fact_names: tuple[str, ...] | None = None,
+    text_input: str = "transcript",
+) -> Tables:
+    """Everything the baselines read of some clips; the facts are those named, or all that any of them has.
+
+    Of the text that a network reads for `InputConfig.text_input` they read the words of the clip: the transcript where
+    it holds none.
+    """
     audio, video = (0 if spec is None else len(spec.names) for spec in (store.manifest.audio, store.manifest.video))
     samples = [store[index] for index in clips.indices]
-    transcripts = [s.observation.transcript or "" for s in samples]
+    words = "transcript" if text_input == "reason" else text_input
+    transcripts = [words_of(s, words) or "" for s in samples]
     facts = [measure(s.observation) for s in samples]
     names = tuple(sorted(set().union(*facts))) if fact_names is None else fact_names
     labels = [[getattr(s.clip, f"label_{modality}") for modality in MODALITIES] for s in samples]

@@ -48,7 +48,8 @@ Pieces = npt.NDArray[np.int32]
 def text_of(transcript: str | None, transcript_en: str | None, explanation: Explanation, source: str) -> str | None:
     """The text stream's text for `InputConfig.text_input`; None where the text is missing.
 
-    Residual text without a summary is the transcript alone; without a transcript the text is missing.
+    Residual text without a summary is the transcript alone; without a transcript the text is missing. Of "both",
+    transcript and translation, one alone is the text where the other is not there.
     """
     if source == "residual" and transcript and explanation.summary:
         return transcript + RESIDUAL_SEPARATOR + explanation.summary
@@ -57,8 +58,17 @@ def text_of(transcript: str | None, transcript_en: str | None, explanation: Expl
         "residual": transcript,
         "reason": explanation.reason,
         "translated": transcript_en,
+        "both": RESIDUAL_SEPARATOR.join(text for text in (transcript, transcript_en) if text),
     }
     return chosen[source] or None
+
+
+def words_of(sample: Sample, source: str) -> str | None:
+    """What of the text for `InputConfig.text_input` is words of the clip: no summary, nothing of a reason."""
+    if source == "reason":
+        return None
+    spoken = "transcript" if source == "residual" else source
+    return text_of(sample.observation.transcript, sample.clip.transcript_en, sample.explanation, spoken)
 
 
 def missing_of(sample: Sample, example: Example, config: "InputConfig | TextMsaConfig") -> dict[str, str]:

@@ -20,6 +20,7 @@ TEXT_INPUTS = {
     "residual": "the transcript and the explanation's summary",
     "reason": "the explanation's reason",
     "translated": "the English translation of the transcript",
+    "both": "the transcript and its English translation",
 }
 PACKAGES = ("textmsa", "torch", "transformers")
 SHOWN = {
