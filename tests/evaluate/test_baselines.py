@@ -183,7 +183,8 @@ def test_baselines_read_the_words_that_the_run_reads(encoder, tmp_path):
 
     def spoken(words: str) -> Any:
         def change(index: int, clip: Clip, seen: Observation) -> tuple[Clip, Observation]:
-            return replace(clip, transcript_en=clip.transcript), replace(seen, transcript=f"{words} {index % 3}")
+            said = f"{words} {index % 3}"
+            return replace(clip, transcript=said, transcript_en=clip.transcript), replace(seen, transcript=said)
 
         return change
 
