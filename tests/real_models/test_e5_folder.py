@@ -67,8 +67,8 @@ def tiny_file(path: Path) -> dict[str, np.ndarray]:
         data += part
     begin = len(head) + 4 + sum(2 + len(name) + 21 for name, *_ in entries)
     head += struct.pack("<i", len(entries))
-    for name, kind, count, offset, size in entries:
-        head += struct.pack("<H", len(name)) + name + struct.pack("<BIQQ", kind, count, begin + offset, size)
+    for label, quantised, count, offset, size in entries:
+        head += struct.pack("<H", len(label)) + label + struct.pack("<BIQQ", quantised, count, begin + offset, size)
     path.write_bytes(head + data)
     return tensors
 
@@ -149,7 +149,9 @@ def test_a_text_has_the_same_states_in_a_batch_and_alone(folder):
     collator = Collator(tokenizer, TextMsaConfig(max_text_length=POSITIONS))
     texts = ["good", "a good day to be good ?", "好天气！", "", "go"]
     with torch.inference_mode():
-        together = encode_together(encoder, {"text": collator.tokens(texts)})["text"]
+        pieces = collator.tokens(texts)
+        assert pieces is not None
+        together = encode_together(encoder, {"text": pieces})["text"]
         for row, text in zip(together, texts, strict=True):
             if tokens := collator.tokens([text]):
                 alone = encode_together(encoder, {"text": tokens})["text"][0]
