@@ -195,11 +195,13 @@ def test_links_cannot_leave_the_folder(tmp_path: Path) -> None:
 def with_files(folder: Path, file: str) -> Path:
     """A corpus whose third clip has a `file`; the others lie in Raw."""
     corpus_of(folder, rows_of(5))
-    write_table(folder, [row | {"file": file if row["clip_id"] == "2" else ""} for row in rows_of(5)], [*COLUMNS, "file"])
+    write_table(
+        folder, [row | {"file": file if row["clip_id"] == "2" else ""} for row in rows_of(5)], [*COLUMNS, "file"]
+    )
     return folder
 
 
-@pytest.mark.parametrize("name", ["my clips/it's \"this\" one.mp4", "Ünïcode, 中文.webm", "a\\b.mp4", "deep/er/x.wav"])
+@pytest.mark.parametrize("name", ['my clips/it\'s "this" one.mp4', "Ünïcode, 中文.webm", "a\\b.mp4", "deep/er/x.wav"])
 def test_a_clip_may_lie_where_the_table_says(tmp_path: Path, name: str) -> None:
     with_files(tmp_path, name)
     (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

@@ -1,8 +1,8 @@
 """Corpora: a folder of labelled clips -> `Clip`s.
 
 The MMSA layout is `label.csv` with `video_id, clip_id, text, label, mode` (optionally `label_T, label_A, label_V,
-annotation, text_en`) beside `Raw/<video_id>/<clip_id>.mp4`. Where a row has a `file`, its clip lies there instead, so that
-clips stay where they are. A `corpus.json` may name the corpus and its score range.
+annotation, text_en`) beside `Raw/<video_id>/<clip_id>.mp4`. Where a row has a `file`, its clip lies there instead, so
+that clips stay where they are. A `corpus.json` may name the corpus and its score range.
 A row whose label is empty is a clip like any other, which is never trained on or scored.
 """
 
