@@ -86,6 +86,10 @@ class Names:
                 return next(iter(found)) if len(found) == 1 else None
         return None
 
+    def any_in(self, cells: Sequence[str]) -> bool:
+        """Whether one of the cells calls a clip."""
+        return any(self.find(cell) is not None for cell in cells)
+
 
 def columns_of(table: Table, names: Names, given: Given) -> Columns:
     """What the columns of a table are.

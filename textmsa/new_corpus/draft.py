@@ -48,6 +48,8 @@ class Findings:
     """(where, what) was found."""
     missing: list[str] = field(default_factory=list)
     """What to look at, or to fill in."""
+    split_folders: bool = False
+    """Whether the folders are splits."""
 
 
 @dataclass(frozen=True)
@@ -115,6 +117,7 @@ def _by_folders(findings: Findings, wishes: Wishes) -> None:
                 replace(row, mode=split_of(name) or "") for row, name in zip(findings.rows, names, strict=True)
             ]
             findings.found.append(("folders", f"splits: {', '.join(kinds)}"))
+            findings.split_folders = True
             used.add(level)
         elif _are_classes(names, wishes, last=level == depth - 1):
             findings.rows = [replace(row, annotation=name) for row, name in zip(findings.rows, names, strict=True)]
@@ -161,11 +164,12 @@ def _by_names(findings: Findings) -> None:
 
 def _by_tables(findings: Findings, contents: Contents, wishes: Wishes) -> None:
     """Rows of tables tell of clips; where two do, the first counts and the other is told."""
-    names = Names(contents.clips)
     place_of = {row.file: place for place, row in enumerate(findings.rows)}
     told: dict[PurePosixPath, str] = {}
     for path in wishes.tables or contents.tables:
-        table = read_table(path, encoding=wishes.encoding, has_no_header=lambda cells: any(map(names.find, cells)))
+        split = split_of(path.stem)
+        names = Names([row.file for row in findings.rows if not split or row.mode in ("", split)])
+        table = read_table(path, encoding=wishes.encoding, has_no_header=names.any_in)
         columns = columns_of(table, names, wishes.columns)
         if not columns.file:
             findings.missing.append(f"{path.name}: not used, since no column names the clips; see --file-column")
@@ -282,8 +286,13 @@ def _texts_beside(findings: Findings, folder: Path) -> None:
 
 def _ids(findings: Findings) -> None:
     """Every clip has a video and an id of its own; names of folders and files make them."""
+    modes = defaultdict(set)
+    for row in findings.rows:
+        modes[row.video_id] |= {row.mode}
     rows = []
     for row in findings.rows:
+        if findings.split_folders and len(modes[row.video_id]) > 1:  # MELD's dia0 is another dialogue in each split
+            row = replace(row, video_id=f"{row.mode}_{row.video_id}")
         video, clip = (_plain_id(name or row.file.stem) for name in (row.video_id, row.clip_id))
         rows.append(replace(row, video_id=video, clip_id=clip))
     count = Counter((row.video_id, row.clip_id) for row in rows)
