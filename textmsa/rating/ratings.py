@@ -127,8 +127,8 @@ def rater_name(given: str, known: list[str]) -> str:
         or name[-1] == "."
     ):
         raise UserError(
-            f"{name[:60]!r}: give a name of up to {LONGEST_NAME} letters, digits, spaces and .'-, beginning with a letter "
-            "or digit"
+            f"{name[:60]!r}: give a name of up to {LONGEST_NAME} letters, digits, spaces and .'-, beginning with a "
+            "letter or digit"
         )
     return next((other for other in known if other.casefold() == name.casefold()), name)
 

@@ -161,38 +161,42 @@ def _rater(file: RaterFile) -> Rater:
 def _write_labels(folder: Path, means: dict[str, float]) -> tuple[int, int]:
     """Put means into label.csv where no label of somebody else stands; (how many are ours, how many were left)."""
     path, record = folder / LABELS, folder / RATINGS / WRITTEN
-    ours: dict[str, float] = read_json(record, remedy="remove it").get("labels", {}) if record.is_file() else {}
+    ours: dict[str, list[str]] = read_json(record, remedy="remove it")["labels"] if record.is_file() else {}
     data = read_bytes(path)
     text = decoded(path, data)
     end = "\r\n" if "\r\n" in text.partition("\n")[0] + "\n" else "\n"
     rows = list(csv.reader(io.StringIO(text, newline=""), strict=True))
     header = [name.strip() for name in rows[0]]
     video, clip, label = (header.index(name) for name in ("video_id", "clip_id", "label"))
-    written: dict[str, float] = {}
+    written: dict[str, list[str]] = {}
     kept, changed = 0, False
     for row in rows[1:]:
         if not row:
             continue
         name = f"{row[video]}{ID_SEPARATOR}{row[clip]}"
         there = row[label].strip()
-        is_ours = name in ours and there == _shown(ours[name])
         wanted = _shown(means[name]) if name in means else ""
-        if there and not is_ours:
+        if there and there not in ours.get(name, []):
             kept += name in means
             continue
         if name in means:
-            written[name] = means[name]
+            written[name] = [wanted]
         changed |= wanted != there
         row[label] = wanted
+    # First both, the old and the new: whenever this is stopped, what is ours is known.
+    _record(record, {name: [*ours.get(name, []), *written.get(name, [])] for name in {**ours, **written}})
     if changed:
         with replacing(path, shared=True) as stream:
             mark = b"\xef\xbb\xbf" if data.startswith(b"\xef\xbb\xbf") else b""
             stream.write(mark + csv_text(rows, end=end).encode("utf-8"))
-    if written != ours:
-        record.parent.mkdir(exist_ok=True)
-        with replacing(record, shared=True) as stream:
-            stream.write(json_text({"labels": written}).encode("utf-8"))
+    _record(record, written)
     return len(written), kept
+
+
+def _record(path: Path, labels: dict[str, list[str]]) -> None:
+    path.parent.mkdir(exist_ok=True)
+    with replacing(path, shared=True) as stream:
+        stream.write(json_text({"labels": labels}).encode("utf-8"))
 
 
 def _shown(value: float) -> str:
