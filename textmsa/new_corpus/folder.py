@@ -36,7 +36,8 @@ def contents_of(folder: Path) -> Contents:
     """All clips of a folder and of those within it, in the order of their numbers, and the tables."""
     root = os.path.realpath(folder)
     alike: dict[tuple[PurePosixPath, str], list[PurePosixPath]] = defaultdict(list)
-    tables, notes = [], []
+    tables: list[Path] = []
+    notes: list[str] = []
     for path in _files(folder, notes):
         name = PurePosixPath(path.relative_to(folder).as_posix())
         suffix = path.suffix.lower()

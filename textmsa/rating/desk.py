@@ -74,15 +74,16 @@ class Desk:
         It raises Refusal with 422 for no name, with 409 where somebody of that name is at work.
         """
         try:
-            name = rater_name(given, raters_of(self.folder))
+            at_work = [session.file.name for session in self.sessions.values()]
+            name = rater_name(given, [*raters_of(self.folder), *at_work])
             file = RaterFile(self.folder, name, self.corpus.score_range)
         except UserError as error:
             raise Refusal(422, str(error)) from error
-        at_work = next((one for one in self.sessions.values() if one.file.name.casefold() == name.casefold()), None)
-        if at_work is not None:
-            if not take_over and at_work.key != before:
+        other = next((one for one in self.sessions.values() if one.file.name == name), None)
+        if other is not None:
+            if not take_over and other.key != before:
                 raise Refusal(409, f"{name} is rating in another window: close it, or take over here")
-            del self.sessions[at_work.key]
+            del self.sessions[other.key]
         session = Session(secrets.token_urlsafe(16), file, turns_of(name, list(self.clips), self.repeats))
         self.sessions[session.key] = session
         return self._state(session)
