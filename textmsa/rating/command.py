@@ -88,6 +88,7 @@ def _run(corpus: Corpus, folder: Path, *, port: int, repeats: int, show: bool) -
     import uvicorn
 
     from textmsa.rating.desk import Desk
+    from textmsa.rating.playable import Copies
     from textmsa.rating.service import application
 
     desk = Desk(corpus, folder, repeats)
@@ -104,11 +105,17 @@ def _run(corpus: Corpus, folder: Path, *, port: int, repeats: int, show: bool) -
         logger.info("%s is ready; Ctrl-C stops it, and writes %s", address, LABELS)
         if show and _has_screen():
             webbrowser.open(address)
+        copies = Copies()
         options = uvicorn.Config(
-            application(desk), log_level="warning", access_log=False, server_header=False, timeout_graceful_shutdown=2
+            application(desk, copies),
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=2,
         )
         with suppress(KeyboardInterrupt):  # how the user ends it
             uvicorn.Server(options).run(sockets=[listener])
+        copies.close()
 
 
 def _has_screen() -> bool:

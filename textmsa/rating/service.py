@@ -1,5 +1,6 @@
 """The page and its requests, on this machine only."""
 
+import asyncio
 import math
 from pathlib import Path
 from typing import Any
@@ -9,8 +10,9 @@ from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
-from textmsa.errors import TextMsaError
+from textmsa.errors import TextMsaError, UnreadableClip
 from textmsa.rating.desk import Desk
+from textmsa.rating.playable import Copies
 from textmsa.serve.guard import NONCE, Guard
 from textmsa.serve.limits import LOCAL_NAMES, Refusal
 from textmsa.serve.service import NONCE_IN_PAGE
@@ -20,11 +22,11 @@ PAGE = Path(__file__).parent / "page"
 MOST_BYTES = 10_000  # of a request: a name, a score
 
 
-def application(desk: Desk) -> FastAPI:
+def application(desk: Desk, copies: Copies) -> FastAPI:
     """The application: one page, five requests, and the clips."""
     app = FastAPI(title="textmsa label", docs_url=None, redoc_url=None, openapi_url=None)
     _add_errors(app)
-    _add_rating(app, desk)
+    _add_rating(app, desk, copies)
     _add_page(app, desk)
     app.add_middleware(Guard, token=None, names=LOCAL_NAMES)
     return app
@@ -48,7 +50,7 @@ def _add_errors(app: FastAPI) -> None:
         return JSONResponse({"reason": "there is nothing here"}, error.status_code, error.headers)
 
 
-def _add_rating(app: FastAPI, desk: Desk) -> None:
+def _add_rating(app: FastAPI, desk: Desk, copies: Copies) -> None:
     # What is written is on the disk before the answer goes out; it takes milliseconds, one request after another.
     @app.get("/v1/desk")
     async def about() -> JSONResponse:
@@ -89,7 +91,10 @@ def _add_rating(app: FastAPI, desk: Desk) -> None:
         name = desk.by_key.get(key)
         if name is None or not desk.clips[name].path.is_file():
             raise Refusal(404, "no such clip")
-        return FileResponse(desk.clips[name].path)
+        try:
+            return FileResponse(await asyncio.to_thread(copies.of, desk.clips[name].path))
+        except UnreadableClip as error:
+            raise Refusal(422, f"cannot be shown: {error}") from error
 
 
 def _add_page(app: FastAPI, desk: Desk) -> None:

@@ -169,7 +169,7 @@ function rate(score) {
   once(() => send(score));
 }
 
-const cannot = "This browser cannot play the clip: skip it (S), or convert it to MP4 with H.264.";
+const cannot = "The clip cannot be played here: skip it (S).";
 
 function skip() {
   if (state?.clip && !by("rating").hidden) once(() => send(null));
