@@ -106,7 +106,8 @@ def test_columns_can_be_named_and_denied(tmp_path, clip):
     said, rows = made(folder)
     assert "label may be one of 'x', 'y_pred': name it, --label-column NAME" in said
     assert {row["label"] for row in rows.values()} == {""}
-    (folder / "label.csv").unlink(), (folder / "corpus.json").unlink()
+    (folder / "label.csv").unlink()
+    (folder / "corpus.json").unlink()
     _, rows = made(folder, label_column="x", text_column="none")
     assert [(row["label"], row["text"]) for row in rows.values()] == [("-2", ""), ("-1", ""), ("0", ""), ("1", "")]
 
@@ -240,7 +241,8 @@ def test_one_speaker_alone_is_told(tmp_path, clip):
     said, rows = made(folder)
     assert "only 1 speakers or videos" in said and {row["mode"] for row in rows.values()} == {"train"}
     (folder / "label.csv").unlink()
-    _, rows = made(folder, split_by="clip") if not (folder / "corpus.json").unlink() else ("", {})
+    (folder / "corpus.json").unlink()
+    _, rows = made(folder, split_by="clip")
     assert {row["mode"] for row in rows.values()} == set(SPLITS)
 
 

@@ -1,6 +1,8 @@
 """From ratings to label.csv and agreement.json; what a person filled in stays."""
 
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -8,6 +10,8 @@ from small_corpora import media_path, rows_of, write_table
 
 from textmsa.cli import main
 from textmsa.corpora import read_corpus
+from textmsa.errors import UserError
+from textmsa.rating import command
 from textmsa.rating.agreement import alpha
 from textmsa.rating.ratings import RaterFile
 from textmsa.rating.results import results_of
@@ -140,6 +144,18 @@ def test_the_range_is_written_down_before_labels_can_change_it(folder, capsys):
     (folder / "corpus.json").write_text('{"name": "mine"}')
     assert main(["label", str(folder), "--agreement"]) == 2
     assert 'does not name the scale; write "score_range": [-3.0, 3.0]' in capsys.readouterr().err
+
+
+def test_rating_needs_no_network_to_be_loaded():
+    code = "import sys, textmsa.rating.command, textmsa.rating.results, textmsa.new_corpus.command; print(*sys.modules)"
+    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    assert "numpy" in shown and not {"torch", "transformers", "pandas", "sklearn"} & set(shown)
+
+
+def test_without_the_extra_its_name_is_told(folder, monkeypatch):
+    monkeypatch.setattr(command, "find_spec", lambda name: None if name == "fastapi" else object())
+    with pytest.raises(UserError, match=r"^needs fastapi, not installed: pip install 'textmsa\[serve\]'$"):
+        command.label(folder)
 
 
 def test_without_a_table_the_next_step_is_told(tmp_path, capsys):

@@ -286,7 +286,7 @@ def _texts_beside(findings: Findings, folder: Path) -> None:
 
 def _ids(findings: Findings) -> None:
     """Every clip has a video and an id of its own; names of folders and files make them."""
-    modes = defaultdict(set)
+    modes: dict[str, set[str]] = defaultdict(set)
     for row in findings.rows:
         modes[row.video_id] |= {row.mode}
     rows = []

@@ -5,6 +5,7 @@ import os
 import sys
 import webbrowser
 from contextlib import suppress
+from importlib.util import find_spec
 from pathlib import Path
 
 from textmsa.corpora import DESCRIPTION, Corpus, read_corpus
@@ -14,9 +15,11 @@ from textmsa.rating.ratings import raters_of
 from textmsa.rating.results import Results, results_of
 from textmsa.runtime.atomic import write_json
 from textmsa.runtime.claim import locked
-from textmsa.serve.command import BACKLOG, PORTS, check_extra
 from textmsa.serve.limits import LOCAL_NAMES
 
+NEEDED = ("fastapi", "starlette", "uvicorn")
+PORTS = range(65_536)
+BACKLOG = 128
 logger = logging.getLogger(__name__)
 
 
@@ -57,7 +60,8 @@ def label(
         if not raters_of(folder):
             raise UserError(f"{folder / RATINGS}: holds no ratings yet; rate clips first: textmsa label {folder}")
         return results_of(corpus, folder)
-    check_extra()
+    if missing := [name for name in NEEDED if find_spec(name) is None]:
+        raise UserError(f"needs {', '.join(missing)}, not installed: pip install 'textmsa[serve]'")
     with locked(folder / RATINGS, command="textmsa label"):
         results_of(corpus, folder, write=False)  # what cannot be understood is told before anybody rates
         _run(corpus, folder, port=port, repeats=repeats, show=not no_browser)

@@ -13,12 +13,14 @@ from starlette.exceptions import HTTPException
 from textmsa.errors import TextMsaError, UnreadableClip
 from textmsa.rating.desk import Desk
 from textmsa.rating.playable import Copies
+from textmsa.serve import guard
 from textmsa.serve.guard import NONCE, Guard
 from textmsa.serve.limits import LOCAL_NAMES, Refusal
-from textmsa.serve.service import NONCE_IN_PAGE
-from textmsa.serve.service import PAGE as SHARED
 
 PAGE = Path(__file__).parent / "page"
+SHARED = Path(guard.__file__).parent / "page"
+"""Of `textmsa serve`, whose style and ways of making elements are used."""
+NONCE_IN_PAGE = "{{nonce}}"
 MOST_BYTES = 10_000  # of a request: a name, a score
 
 

@@ -90,7 +90,7 @@ class Window:
         self.page.goto(server.address)
         self.until("document.activeElement.id === 'name'")
 
-    def until(self, expression: str, seconds: float = 30.0) -> None:
+    def until(self, expression: str, seconds: float = 90.0) -> None:
         end = time.monotonic() + seconds
         while not self.page.evaluate(expression):
             assert time.monotonic() < end, expression
