@@ -151,9 +151,9 @@ def test_a_folder_of_clips_is_rated_by_keys_killed_gone_on_with_and_learnt_from(
         window.page.keyboard.press("9")
         window.says("9 is not on the scale.")
         assert scores_of(corpus, NAME) == [2, -3, -1, 0]
+        window.played()
         server.process.send_signal(signal.SIGKILL)
         server.process.wait()
-        window.played()
         window.page.keyboard.press("1")
         window.says("The server does not answer. What was rated is kept")
         window.complaints[:] = [said for said in window.complaints if "ERR_CONNECTION" not in said]
@@ -178,8 +178,12 @@ def test_a_folder_of_clips_is_rated_by_keys_killed_gone_on_with_and_learnt_from(
         window.rate("2")
         window.close()
         assert not server.said or not any("Traceback" in line for line in server.said)
-    labels = [clip.label for clip in read_corpus(corpus).clips]
-    assert None not in labels or scores_of(corpus, NAME).count(None) == 1
+    files = [RaterFile(corpus, name, (-3, 3)) for name in (NAME, "Ben")]
+    for clip in read_corpus(corpus).clips:
+        said = [file.said[clip.id, 1].score for file in files if (clip.id, 1) in file.said]
+        scores = [score for score in said if score is not None]
+        assert clip.label == (pytest.approx(sum(scores) / len(scores)) if scores else None)
+    assert [len(file.said) for file in files] == [12, 2] and scores_of(corpus, NAME).count(None) == 1
     assert json.loads((corpus / "agreement.json").read_text())["raters"][1]["name"] == NAME
     capsys.readouterr()
     assert main(["label", str(corpus), "--agreement"]) == 0
