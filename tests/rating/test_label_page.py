@@ -101,7 +101,7 @@ class Window:
 
     def played(self) -> None:
         """Wait for the clip to run, as one does."""
-        self.until("document.querySelector('#video').currentTime > 0.05")
+        self.until("document.querySelector('#stage').dataset.played === 'yes'")
 
     def count(self) -> int:
         return int(re.match(r"(\d+) of", self.page.locator("#count").inner_text())[1])  # type: ignore[index]

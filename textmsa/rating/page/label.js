@@ -22,7 +22,6 @@ let scores = [];
 let state = null; // what the server said last
 let chosen = null; // the score that is marked on the scale
 let minus = false; // a minus was typed
-let played = false;
 let busy = false;
 let shown = 0; // when the clip was shown (ms)
 
@@ -103,7 +102,7 @@ function draw(told, { quiet = false } = {}) {
 }
 
 function place(clip) {
-  played = false;
+  delete by("stage").dataset.played;
   shown = performance.now();
   by("stage").focus({ preventScroll: true }); // else a button that was clicked would take the next Space
   by("stage").classList.toggle("sound", clip.only_sound);
@@ -160,7 +159,7 @@ async function send(score) {
 
 function rate(score) {
   if (!state?.clip || by("rating").hidden) return;
-  if (!played) {
+  if (!by("stage").dataset.played) {
     choose(score);
     say(video.error ? cannot : "Play the clip first: Space.");
     return;
@@ -286,7 +285,7 @@ function follow() {
 }
 
 for (const name of ["play", "pause", "ended", "timeupdate", "seeked", "loadedmetadata"]) video.addEventListener(name, follow);
-video.addEventListener("playing", () => { played = true; });
+video.addEventListener("playing", () => { by("stage").dataset.played = "yes"; });
 video.addEventListener("error", () => { if (state?.clip && video.getAttribute("src")) say(cannot); });
 by("position").addEventListener("input", () => { video.currentTime = Number(by("position").value); });
 by("play").addEventListener("click", toggle);
