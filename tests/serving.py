@@ -72,11 +72,18 @@ class Server:
 
 @contextmanager
 def serving(run: Path, temporary: Path, *options: str, **environment: str) -> Iterator[Server]:
-    """A server at a free port of 127.0.0.1, stopped by Ctrl-C at the end."""
+    """A `textmsa serve` of a run."""
+    with listening(["serve", str(run), "--port", "0", *options], temporary, **environment) as server:
+        yield server
+
+
+@contextmanager
+def listening(words: list[str], temporary: Path, **environment: str) -> Iterator[Server]:
+    """A command that serves at a free port of 127.0.0.1, stopped by Ctrl-C at the end."""
     temporary.mkdir(exist_ok=True)
     paths = os.pathsep.join([str(ROOT), str(ROOT / "tests")])
     process = subprocess.Popen(
-        [sys.executable, "-m", "textmsa", "serve", str(run), "--port", "0", *options],
+        [sys.executable, "-m", "textmsa", *words],
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,

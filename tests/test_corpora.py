@@ -192,6 +192,33 @@ def test_links_cannot_leave_the_folder(tmp_path: Path) -> None:
     assert "leads out of the corpus folder" in refusal(inside)
 
 
+def with_files(folder: Path, file: str) -> Path:
+    """A corpus whose third clip has a `file`; the others lie in Raw."""
+    corpus_of(folder, rows_of(5))
+    write_table(
+        folder, [row | {"file": file if row["clip_id"] == "2" else ""} for row in rows_of(5)], [*COLUMNS, "file"]
+    )
+    return folder
+
+
+@pytest.mark.parametrize("name", ['my clips/it\'s "this" one.mp4', "Ünïcode, 中文.webm", "a\\b.mp4", "deep/er/x.wav"])
+def test_a_clip_may_lie_where_the_table_says(tmp_path: Path, name: str) -> None:
+    with_files(tmp_path, name)
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / name).touch()
+    clips = read_corpus(tmp_path).clips
+    assert clips[2].path == tmp_path.resolve() / name and clips[2].id == "000$_$2"
+    assert clips[1].path == tmp_path.resolve() / "Raw/000/1.mp4"
+
+
+@pytest.mark.parametrize("name", ["../x.mp4", "/etc/passwd", "a//b.mp4", "x\0y", "link.mp4"])
+def test_a_file_cannot_leave_the_folder(tmp_path: Path, name: str) -> None:
+    inside = with_files(tmp_path / "corpus", name)
+    (tmp_path / "out.mp4").touch()
+    (inside / "link.mp4").symlink_to(tmp_path / "out.mp4")
+    assert "line 4" in refusal(inside)
+
+
 names = st.text(st.characters(exclude_categories=["Cs"]), max_size=300) | st.sampled_from(
     ["..", "../..", "/", "~", "C:\\x"]
 )

@@ -27,6 +27,10 @@ class Command:
 COMMANDS = {
     "demo": Command("textmsa.demo:demo", "everything at once: render a corpus, prepare, train, evaluate, report"),
     "demo-corpus": Command("textmsa.demo_corpus:render_corpus", "render the known-answer corpus of talking faces"),
+    "new-corpus": Command(
+        "textmsa.new_corpus.command:new_corpus", "a folder of videos -> its label.csv, to fill in or checked"
+    ),
+    "label": Command("textmsa.rating.command:label", "a page to rate clips on -> labels, and how far raters agree"),
     "explain": Command("textmsa.prepare.explain:explain", "clips -> what voice and face express, in words"),
     "explain-report": Command(
         "textmsa.report.explanations:explain_report", "explanations -> coverage, failures, checks, cost"

@@ -1,7 +1,8 @@
 """Corpora: a folder of labelled clips -> `Clip`s.
 
 The MMSA layout is `label.csv` with `video_id, clip_id, text, label, mode` (optionally `label_T, label_A, label_V,
-annotation, text_en`) beside `Raw/<video_id>/<clip_id>.mp4`. A `corpus.json` may name the corpus and its score range.
+annotation, text_en`) beside `Raw/<video_id>/<clip_id>.mp4`. Where a row has a `file`, its clip lies there instead, so
+that clips stay where they are. A `corpus.json` may name the corpus and its score range.
 A row whose label is empty is a clip like any other, which is never trained on or scored.
 """
 
@@ -26,7 +27,10 @@ DESCRIPTION = "corpus.json"
 SCORE_RANGES: tuple[ScoreRange, ...] = ((-1.0, 1.0), (-3.0, 3.0))
 """Of CH-SIMS and of MOSI/MOSEI; the first that holds every label is taken where the corpus names none."""
 REQUIRED_COLUMNS = ("video_id", "clip_id", "text", "label", "mode")
+FILE_COLUMN = "file"
+"""Optional: where a row's clip lies, from the corpus' folder on, parts joined by "/"."""
 LABEL_COLUMNS = ("label", "label_T", "label_A", "label_V")
+MEDIA_LIE = "media files lie in Raw/<video_id>/, or where the column file says"
 EXTENSIONS = (
     *(".mp4", ".mov", ".mkv", ".webm", ".avi", ".m4v", ".flv", ".mpg", ".mpeg", ".wmv", ".ts"),
     *(".wav", ".flac", ".mp3", ".m4a", ".ogg", ".opus", ".aac"),
@@ -105,7 +109,10 @@ def parse_score_range(value: object, *, where: str) -> ScoreRange:
 
 
 class MmsaCorpus:
-    """The MMSA layout: `label.csv` and `Raw/<video_id>/<clip_id>.<extension>`; ids are text, zeros kept."""
+    """The MMSA layout: `label.csv`, and clips as `Raw/<video_id>/<clip_id>.<extension>` or where `file` says.
+
+    Ids are text, zeros kept.
+    """
 
     name = "mmsa"
     needs_media = True
@@ -122,7 +129,7 @@ class MmsaCorpus:
         clips = tuple(_clips(folder, table, rows, labels))
         if self.needs_media and not any(os.path.isfile(clip.path) for clip in clips):
             raise UserError(
-                f"{folder / 'Raw'}: holds none of the {len(clips)} media files of label.csv; the first should be "
+                f"{folder}: holds none of the {len(clips)} media files of label.csv; the first should be "
                 f"{clips[0].path.relative_to(folder)}"
             )
         return Corpus(str(described.get("name", folder.name)), folder, clips, chosen, source)
@@ -248,7 +255,7 @@ def _range_of(labels: Collection[float]) -> tuple[ScoreRange, str]:
 
 
 def _clips(folder: Path, table: Path, rows: list[_Row], labels: list[dict[str, float | None]]) -> Iterator[Clip]:
-    files = _MediaFiles(folder)
+    files = MediaFiles(folder)
     line_of: dict[str, int] = {}
     for row, values in zip(rows, labels, strict=True):
         video_id, clip_id, split = row["video_id"], row["clip_id"], row["mode"].strip()
@@ -262,9 +269,9 @@ def _clips(folder: Path, table: Path, rows: list[_Row], labels: list[dict[str, f
         if split not in SPLITS:
             raise UserError(f"{table}: line {row.line}: mode {split!r} is not one of {', '.join(SPLITS)}")
         try:
-            path = files.find(video_id, clip_id)
+            path = files.find(video_id, clip_id, row[FILE_COLUMN])
         except ValueError as error:
-            raise UserError(f"{table}: line {row.line}: {error}; media files lie in Raw/<video_id>/") from error
+            raise UserError(f"{table}: line {row.line}: {error}; {MEDIA_LIE}") from error
         yield Clip(
             id=identity,
             path=path,
@@ -279,29 +286,50 @@ def _clips(folder: Path, table: Path, rows: list[_Row], labels: list[dict[str, f
         )
 
 
-class _MediaFiles:
-    """Finds `Raw/<video_id>/<clip_id>.<extension>` without ever leaving the corpus folder."""
+class MediaFiles:
+    """Finds a row's clip without ever leaving the corpus folder.
+
+    Parameters
+    ----------
+    folder
+        Of the corpus.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.root = os.path.realpath(folder)
         self.listing = lru_cache(maxsize=8)(_media_names)  # the rows of a video mostly stand together
 
-    def find(self, video_id: str, clip_id: str) -> Path:
-        """The clip's file, or where it should be if there is none; ValueError where ids lead outside."""
-        for column, value in (("video_id", video_id), ("clip_id", clip_id)):
-            parts = value.replace("\\", "/").split("/")
+    def find(self, video_id: str, clip_id: str, file: str = "") -> Path:
+        """The clip's file, or where it should be if there is none.
+
+        Parameters
+        ----------
+        video_id, clip_id
+            Of the row; plain names, which also name what is made of the clip.
+        file
+            Where the clip lies in the folder; empty: `Raw/<video_id>/<clip_id>.<extension>`.
+
+        Raises ValueError, saying why, where one of them is empty or leads out of the folder.
+        """
+        named = {"video_id": video_id, "clip_id": clip_id} | ({FILE_COLUMN: file} if file.strip() else {})
+        for column, value in named.items():
+            # In `file` a backslash is no separator but part of a name, as the disk has it.
+            parts = value.split("/") if column == FILE_COLUMN else value.replace("\\", "/").split("/")
             if not value.strip():
                 raise ValueError(f"{column} is empty")
             if os.path.isabs(value) or {"", ".", ".."} & set(parts) or "\0" in value:
                 raise ValueError(f"{column} {value!r} is not a plain name: it could lead out of the corpus folder")
-        wanted = self.folder / "Raw" / video_id / clip_id
-        names = self.listing(wanted.parent).get(wanted.name, {})
-        extension = next((extension for extension in EXTENSIONS if extension in names), None)
-        path = wanted.with_name(names[extension]) if extension else wanted.with_name(f"{wanted.name}.mp4")
+        path = self.folder / file if FILE_COLUMN in named else self._in_raw(video_id, clip_id)
         if os.path.commonpath([self.root, os.path.realpath(path)]) != self.root:
             raise ValueError(f"{path.relative_to(self.folder)} is a link that leads out of the corpus folder")
         return path
+
+    def _in_raw(self, video_id: str, clip_id: str) -> Path:
+        wanted = self.folder / "Raw" / video_id / clip_id
+        names = self.listing(wanted.parent).get(wanted.name, {})
+        extension = next((extension for extension in EXTENSIONS if extension in names), None)
+        return wanted.with_name(names[extension]) if extension else wanted.with_name(f"{wanted.name}.mp4")
 
 
 def _media_names(folder: Path) -> dict[str, dict[str, str]]:
