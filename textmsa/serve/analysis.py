@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textmsa.errors import TextMsaError, first_line, reason_of
-from textmsa.model.everyday import EVERYDAY
 from textmsa.runtime.progress import Meter, watched
 from textmsa.serve.child import Answer, Progress
 from textmsa.serve.worker import CLIP, check_file, too_long, without_places
@@ -81,6 +80,7 @@ def summary(result: "AnalyzeResult") -> dict[str, float | int | None]:
 
 def _analyzed(task: AnalysisTask, tell: Callable[[Progress], None]) -> "AnalyzeResult":
     from textmsa.analyze.command import analyze
+    from textmsa.model.everyday import EVERYDAY
 
     model, speech = task.model, task.speech_model
     if model != EVERYDAY and Path(model).is_dir():

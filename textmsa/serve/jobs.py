@@ -14,7 +14,6 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Literal
@@ -201,15 +200,18 @@ class Jobs:
         ours
             Whether it is of the server's own folder.
         """
+        name = None if subtitles is None else SUBTITLES[subtitles.lstrip("\ufeff").startswith("WEBVTT")]
         folder = Path(tempfile.mkdtemp(prefix=PREFIX)).resolve()
-        if ours:
-            (folder / CLIP).symlink_to(clip.resolve())
-        else:
-            os.replace(clip, folder / CLIP)
-        name = None
-        if subtitles is not None:
-            name = SUBTITLES[subtitles.lstrip("\ufeff").startswith("WEBVTT")]
-            (folder / name).write_text(subtitles, encoding="utf-8")
+        try:
+            if ours:
+                (folder / CLIP).symlink_to(clip.resolve())
+            else:
+                os.replace(clip, folder / CLIP)
+            if subtitles is not None and name is not None:
+                (folder / name).write_text(subtitles, encoding="utf-8")
+        except OSError:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
         job = Job(secrets.token_urlsafe(16), folder, name)
         self.by_id[job.id] = job
         job.tell("progress", self.before(job))
@@ -246,12 +248,10 @@ class Jobs:
             async with self._turn:
                 job.state, job.begun = "running", time.monotonic()
                 job.tell("progress")
-                for other in self.by_id.values():
-                    if other.state == "waiting":
-                        other.tell("progress", self.before(other))
-                loop = asyncio.get_running_loop()
-                told = partial(loop.call_soon_threadsafe, self._advance, job)
-                answer = await loop.run_in_executor(self._threads, self._work, job, told)
+                self._tell_waiting()
+                answer = await asyncio.get_running_loop().run_in_executor(
+                    self._threads, self._work, job, self._teller(job)
+                )
             self._end(job, answer)
         except asyncio.CancelledError:
             self._end(job, "cancelled")
@@ -259,7 +259,22 @@ class Jobs:
             logger.warning("a job failed: %s", error)
             self._end(job, "the server could not begin it")
 
-    def _work(self, job: Job, told: Callable[[Progress], object]) -> Answer | str:
+    def _tell_waiting(self) -> None:
+        """Those that wait have fewer before them."""
+        for job in self.by_id.values():
+            if job.state == "waiting":
+                job.tell("progress", self.before(job))
+
+    def _teller(self, job: Job) -> Callable[[Progress], None]:
+        """What takes a job's progress in another thread."""
+        loop = asyncio.get_running_loop()
+
+        def told(progress: Progress) -> None:
+            loop.call_soon_threadsafe(self._advance, job, progress)
+
+        return told
+
+    def _work(self, job: Job, told: Callable[[Progress], None]) -> Answer | str:
         """Have it analyzed, in a thread that waits for the process."""
         task = AnalysisTask(
             job.folder,
@@ -287,6 +302,7 @@ class Jobs:
 
     def _end(self, job: Job, answer: Answer | str) -> None:
         """Note how it ended; what it no longer needs is removed before that is told."""
+        waited = job.state == "waiting"
         if job.stopping or answer == "cancelled":
             job.state = "cancelled"
         elif isinstance(answer, Answer) and answer.status == 200:
@@ -294,15 +310,12 @@ class Jobs:
         else:
             job.state = "failed"
             job.reason = answer if isinstance(answer, str) else answer.document["reason"]
-        if job.state == "done":
-            for path in job.folder.iterdir():
-                if path.name != OUT:
-                    path.unlink(missing_ok=True)
-        else:
-            shutil.rmtree(job.folder, ignore_errors=True)
+        _remove_all_but(job.folder, OUT if job.state == "done" else None)
         job.kept_until = time.time() + self.limits.keep_seconds
         asyncio.get_running_loop().call_later(self.limits.keep_seconds, self._forget, job)
         job.tell(job.state)
+        if waited:
+            self._tell_waiting()
         self.ended(job)
         kept = [other for other in self.by_id.values() if other.ended]
         for other in sorted(kept, key=lambda one: one.kept_until or 0)[: max(0, len(kept) - self.limits.kept)]:
@@ -311,6 +324,20 @@ class Jobs:
     def _forget(self, job: Job) -> None:
         self.by_id.pop(job.id, None)
         shutil.rmtree(job.folder, ignore_errors=True)
+
+
+def _remove_all_but(folder: Path, kept: str | None) -> None:
+    """Remove a folder, or what lies in it besides one."""
+    if kept is None:
+        shutil.rmtree(folder, ignore_errors=True)
+        return
+    for path in folder.iterdir():
+        if path.name == kept:
+            continue
+        if path.is_dir() and not path.is_symlink():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
 
 
 def _clock(seconds: float) -> str:

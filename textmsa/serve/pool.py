@@ -75,7 +75,7 @@ class Pool:
     """Workers with a bounded queue. A request takes a ticket before its clip is read, so that disk use is bounded."""
 
     def __init__(self, options: WorkerOptions, limits: Limits) -> None:
-        self.limits = limits
+        self.options, self.limits = options, limits
         self.workers = [Worker(options, limits) for _ in range(limits.workers)]
         self.free: asyncio.Queue[Worker] = asyncio.Queue()
         self.tickets = 0

@@ -1,9 +1,10 @@
 """The application: its routes, what they count, and how they refuse."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, get_args
 
@@ -16,6 +17,7 @@ from starlette.requests import ClientDisconnect
 
 from textmsa import __version__
 from textmsa.serve import openapi
+from textmsa.serve.analysis import AnalysisTask, analyze_in_folder
 from textmsa.serve.guard import NONCE, Guard
 from textmsa.serve.job_routes import add_jobs
 from textmsa.serve.jobs import Jobs
@@ -44,8 +46,16 @@ class Serving:
     host: str = LOCAL_NAMES[0]
 
 
-def application(serving: Serving) -> FastAPI:
-    """The application; its workers are started by whoever runs it."""
+def application(serving: Serving, target: Callable[[Connection, AnalysisTask], None] = analyze_in_folder) -> FastAPI:
+    """The application; its workers are started by whoever runs it.
+
+    Parameters
+    ----------
+    serving
+        What it is made of.
+    target
+        What the process of a long video does.
+    """
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -61,7 +71,7 @@ def application(serving: Serving) -> FastAPI:
         redoc_url=None,
         lifespan=lifespan,
     )
-    jobs = Jobs(serving.pool.options, serving.limits)
+    jobs = Jobs(serving.pool.options, serving.limits, target)
     meters = Meters(serving.pool, jobs)
     _add_errors(app)
     _add_facts(app, serving, meters)

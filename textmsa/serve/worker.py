@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from textmsa.errors import TextMsaError, UnreadableClip, UserError, first_line, reason_of
-from textmsa.model.everyday import EVERYDAY
 from textmsa.serve.child import Answer
 
 if TYPE_CHECKING:
@@ -64,6 +63,8 @@ def work(connection: Connection, options: WorkerOptions) -> None:
 
 
 def _answer(predicting: "_Predicting", task: Task) -> Answer:
+    from textmsa.model.everyday import EVERYDAY
+
     def told(text: str) -> str:
         model = predicting.options.model
         run = {} if model == EVERYDAY else {"RUN": Path(model)}
