@@ -5,6 +5,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -264,6 +265,41 @@ def test_a_file_of_the_servers_folder_can_be_analyzed_and_stays(server, tmp_path
     assert server.get("/v1/samples/film.mp4").text == '{"steps": 1}'
     assert httpx.post(post, files={**form, "sample": (None, "/etc/passwd")}, timeout=30).status_code == 404
     httpx.delete(server.address + job["url"])
+
+
+def raw(server: Local, request: bytes, *, answered: bool = True) -> bytes:
+    with socket.create_connection(("127.0.0.1", httpx.URL(server.address).port or 0), timeout=30) as line:
+        line.sendall(request)
+        return b"".join(iter(lambda: line.recv(65_536), b"")) if answered else b""
+
+
+FORM = b"POST /v1/analyze HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: multipart/form-data; boundary=b\r\n"
+FILE = b'--b\r\nContent-Disposition: form-data; name="clip"; filename="x.mp4"\r\n\r\n'
+
+
+def test_three_gigabytes_are_refused_when_they_are_announced(server):
+    answer = raw(server, FORM + b"Content-Length: 3000000000\r\n\r\n" + FILE)
+    assert answer.startswith(b"HTTP/1.1 413") and b"3000 MB or more, at most 0.2 MB" in answer
+
+
+def test_one_that_leaves_in_the_middle_of_sending_leaves_its_place(server):
+    for _ in range(3):  # one more than there are places
+        raw(server, FORM + b"Content-Length: 90000\r\n\r\n" + FILE + bytes(500), answered=False)
+        assert server.no_folders()
+    job = server.begin(steps=1)
+    assert job.status_code == 202
+    server.until(job.json()["url"], "done")
+    httpx.delete(server.address + job.json()["url"])
+
+
+def test_two_that_are_sent_at_once_are_both_done_one_after_the_other(server):
+    with ThreadPoolExecutor(2) as both:
+        answers = list(both.map(lambda day: server.begin(steps=2, pause=0.1, subtitles=f"{CUE}{day}"), ("A", "B")))
+    assert [answer.status_code for answer in answers] == [202, 202]
+    jobs = [server.until(answer.json()["url"], "done") for answer in answers]
+    assert [server.get(job["result"]).json()["words"][-1] for job in jobs] == ["A", "B"]
+    for job in jobs:
+        httpx.delete(server.address + job["url"])
 
 
 @pytest.mark.parametrize("name", ["<script>alert(1)</script>.mp4", "../../../etc/passwd", "فيلم.mp4"])
