@@ -55,7 +55,7 @@ def add_jobs(app: FastAPI, jobs: Jobs, meters: Meters, samples: Samples, *, can_
     async def begin(request: Request) -> Response:
         return await counted("analyze", meters, lambda: begun(request))
 
-    @app.get("/v1/analyze/{id}", summary="How far a job is", **openapi.of_a_job(openapi.RUNNING, 404))
+    @app.get("/v1/analyze/{id}", summary="How far a job is", **openapi.of_a_job(openapi.RUNNING, 401, 404))
     async def state(id: str) -> Response:
         job = jobs.get(id)
         return JSONResponse(job.document(jobs.before(job)))
@@ -75,7 +75,7 @@ def add_jobs(app: FastAPI, jobs: Jobs, meters: Meters, samples: Samples, *, can_
     @app.delete(
         "/v1/analyze/{id}",
         summary="Cancel a job, or remove what came out of it",
-        **openapi.of_a_job(openapi.CANCELLED, 404),
+        **openapi.of_a_job(openapi.CANCELLED, 401, 404),
     )
     async def cancel(id: str) -> Response:
         job = jobs.get(id)
