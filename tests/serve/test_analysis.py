@@ -99,8 +99,8 @@ def test_what_comes_out_is_what_the_command_writes(server, film, tiny_run, tmp_p
 
 
 def test_a_file_of_the_folder_is_analyzed_where_it_is_and_not_named(server, film):
-    files = {"sample": (None, "talk.mp4"), "subtitles": ("x.srt", CUES.encode())}
-    job = httpx.post(f"{server.address}/v1/analyze", files=files, timeout=60).json()
+    form = {"files": {"subtitles": CUES.encode()}, "data": {"sample": "talk.mp4"}}
+    job = httpx.post(f"{server.address}/v1/analyze", timeout=60, **form).json()  # type: ignore[arg-type]
     last = ended(server, job)[-1]
     assert last["state"] == "done" and (film / "talk.mp4").is_file()
     for path in last["files"]:
