@@ -83,7 +83,7 @@ def _analyzed(task: AnalysisTask, tell: Callable[[Progress], None]) -> "AnalyzeR
     from textmsa.model.everyday import EVERYDAY
 
     model, speech = task.model, task.speech_model
-    if model != EVERYDAY and Path(model).is_dir():
+    if model != EVERYDAY:
         model = _linked(task.folder / RUN, Path(model))
     if task.subtitles is None and Path(speech).is_dir():
         speech = _linked(task.folder / SPEECH, Path(speech))
