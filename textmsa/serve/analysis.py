@@ -55,14 +55,20 @@ def analyze_in_folder(connection: Connection, task: AnalysisTask) -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     connection.send(Progress(LOADING, 0.0, 1.0, None))
     try:
-        connection.send(Answer(200, summary(_analyzed(task, connection.send))))
+        answer = Answer(200, summary(_analyzed(task, connection.send)))
     except (TextMsaError, ModuleNotFoundError) as error:
-        connection.send(Answer(422, {"reason": first_line(error, limit=500)}))
+        answer = Answer(422, {"reason": _told(first_line(error, limit=500), task)})
     except BrokenPipeError:
         return  # nobody waits any longer
     except Exception as error:
-        reason = first_line(RuntimeError(reason_of(error)))
-        connection.send(Answer(500, {"reason": without_places(reason, CLIPS=task.folder)}))
+        answer = Answer(500, {"reason": _told(first_line(RuntimeError(reason_of(error))), task)})
+    connection.send(answer)
+
+
+def _told(reason: str, task: AnalysisTask) -> str:
+    """Without the places of this machine."""
+    run = {RUN: Path(task.model)} if Path(task.model).is_absolute() else {}
+    return without_places(reason, CLIPS=task.folder, **run)
 
 
 def summary(result: "AnalyzeResult") -> dict[str, float | int | None]:
