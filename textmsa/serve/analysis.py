@@ -126,9 +126,9 @@ def _without_folder(folder: Path) -> None:
     """Some files name the media by its whole path: by its name is enough."""
     for path in Path(OUT).iterdir():
         if path.name in RESULTS and path.suffix in TEXTS:
-            text = path.read_text(encoding="utf-8")
+            text = path.read_bytes().decode()
             plain = text.replace(Path(CLIP).resolve().as_uri(), f"./{CLIP}")  # which may be a link
             for place in (folder, folder.resolve()):
                 plain = plain.replace(f"{place.as_uri()}/", "./").replace(f"{place}/", "")
             if plain != text:
-                path.write_text(plain, encoding="utf-8")
+                path.write_bytes(plain.encode())
