@@ -95,7 +95,7 @@ def test_what_comes_out_is_what_the_command_writes(server, film, tiny_run, tmp_p
     assert server.get(f"{job['result']}/timeline.png").content.startswith(b"\x89PNG")
     text = server.get("/metrics").text
     assert float(re.findall(r"^textmsa_analyzed_seconds_total (\S+)", text, flags=re.M)[0]) >= 7.8
-    httpx.delete(server.address + job["url"])
+    httpx.delete(server.address + job["url"], timeout=60)
 
 
 def test_a_file_of_the_folder_is_analyzed_where_it_is_and_not_named(server, film):
@@ -105,7 +105,7 @@ def test_a_file_of_the_folder_is_analyzed_where_it_is_and_not_named(server, film
     assert last["state"] == "done" and (film / "talk.mp4").is_file()
     for path in last["files"]:
         assert str(film).encode() not in server.get(path).content
-    httpx.delete(server.address + job["url"])
+    httpx.delete(server.address + job["url"], timeout=60)
 
 
 def test_what_cannot_be_analyzed_fails_in_one_line_that_names_no_place(server, film, tmp_path):
@@ -119,7 +119,7 @@ def test_what_cannot_be_analyzed_fails_in_one_line_that_names_no_place(server, f
         last = ended(server, job)[-1]
         assert last["state"] == "failed" and words in last["reason"], last
         assert "\n" not in last["reason"] and "/" not in last["reason"]
-        httpx.delete(server.address + job["url"])
+        httpx.delete(server.address + job["url"], timeout=60)
 
 
 def page() -> str:

@@ -136,7 +136,7 @@ def test_a_job_is_begun_followed_and_fetched(server):
         assert server.get(f"{job['result']}/{name}").status_code == 404
     kept = {path.name for folder in server.folders() for path in folder.iterdir()}
     assert kept == {"out"}, "the video is kept"
-    removed = httpx.delete(server.address + job["url"])
+    removed = httpx.delete(server.address + job["url"], timeout=60)
     assert removed.status_code == 200
     for path in (job["url"], job["events"], job["result"]):
         assert server.get(path).status_code == 404
@@ -158,14 +158,14 @@ def test_a_client_that_comes_back_goes_on_where_it_was(server):
     assert last == rest[-1:], "one that comes anew gets where it is"
     assert server.get(job["events"], **{"Last-Event-ID": str(rest[-1][0])}).status_code == 204
     assert list(server.events(job["events"], **{"Last-Event-ID": "nonsense"})) == last
-    httpx.delete(server.address + job["url"])
+    httpx.delete(server.address + job["url"], timeout=60)
 
 
 def test_where_nothing_happens_the_stream_says_that_it_is_alive(server):
     job = server.begin(steps=1, pause=1.2).json()
     kinds = [kind for _, kind, _ in server.events(job["events"])]
     assert kinds.count("alive") >= 2 and kinds[-1] == "done"
-    httpx.delete(server.address + job["url"])
+    httpx.delete(server.address + job["url"], timeout=60)
 
 
 def test_a_job_that_is_cancelled_ends_at_once_and_leaves_nothing(server):
@@ -185,7 +185,7 @@ def test_a_job_that_is_cancelled_ends_at_once_and_leaves_nothing(server):
     following.start()
     time.sleep(0.3)
     started = time.monotonic()
-    cancelled = httpx.delete(server.address + job["url"], timeout=30).json()
+    cancelled = httpx.delete(server.address + job["url"], timeout=60).json()
     assert time.monotonic() - started < 5 and cancelled["state"] == "cancelled"
     assert not process.exists()
     following.join(10)
@@ -194,7 +194,7 @@ def test_a_job_that_is_cancelled_ends_at_once_and_leaves_nothing(server):
     gone = server.get(job["result"])
     assert gone.status_code == 410 and "cancelled" in gone.json()["reason"]
     assert server.until(waiting["url"], "done"), "the next one has its turn"
-    httpx.delete(server.address + waiting["url"])
+    httpx.delete(server.address + waiting["url"], timeout=60)
     assert server.no_folders()
 
 
@@ -209,11 +209,11 @@ def test_one_too_many_is_told_when_to_come_again_and_one_that_waits_can_be_cance
     assert 1 <= int(refused.headers["retry-after"]) <= 600
     text = server.get("/metrics").text
     assert 'textmsa_jobs{state="waiting"} 1.0' in text and 'textmsa_jobs{state="running"} 1.0' in text
-    assert httpx.delete(server.address + waiting["url"]).json()["state"] == "cancelled"
+    assert httpx.delete(server.address + waiting["url"], timeout=60).json()["state"] == "cancelled"
     again = server.begin(steps=1)
     assert again.status_code == 202, "its place is free"
     for job in (running, again.json()):
-        httpx.delete(server.address + job["url"], timeout=30)
+        httpx.delete(server.address + job["url"], timeout=60)
     assert server.no_folders()
     assert 'textmsa_requests_total{request="analyze",status="503"}' in server.get("/metrics").text
 
@@ -252,7 +252,7 @@ def test_what_cannot_be_analyzed_is_refused_before_it_is_a_job(server):
     long = httpx.post(f"{server.address}/v1/analyze", files={"clip": b"{}", "subtitles": b"w" * 4_100_000}, timeout=30)
     assert long.status_code == 413
     assert server.get("/v1/analyze/nothing").status_code == 404
-    assert httpx.delete(f"{server.address}/v1/analyze/nothing").status_code == 404
+    assert httpx.delete(f"{server.address}/v1/analyze/nothing", timeout=60).status_code == 404
     assert server.no_folders()
 
 
@@ -264,7 +264,7 @@ def test_a_file_of_the_servers_folder_can_be_analyzed_and_stays(server, tmp_path
     assert server.get("/v1/samples").json() == {"samples": ["film.mp4"]}
     assert server.get("/v1/samples/film.mp4").text == '{"steps": 1}'
     assert httpx.post(post, files={**form, "sample": (None, "/etc/passwd")}, timeout=30).status_code == 404
-    httpx.delete(server.address + job["url"])
+    httpx.delete(server.address + job["url"], timeout=60)
 
 
 def raw(server: Local, request: bytes, *, answered: bool = True) -> bytes:
@@ -299,7 +299,7 @@ def test_two_that_are_sent_at_once_are_both_done_one_after_the_other(server):
     jobs = [server.until(answer.json()["url"], "done") for answer in answers]
     assert [server.get(job["result"]).json()["words"][-1] for job in jobs] == ["A", "B"]
     for job in jobs:
-        httpx.delete(server.address + job["url"])
+        httpx.delete(server.address + job["url"], timeout=60)
 
 
 @pytest.mark.parametrize("name", ["<script>alert(1)</script>.mp4", "../../../etc/passwd", "فيلم.mp4"])
@@ -308,7 +308,7 @@ def test_the_names_of_files_are_neither_paths_nor_said_again(server, name):
     done = server.until(job["url"], "done")
     said = json.dumps(done) + server.get(job["result"]).text
     assert not [part for part in ("alert", "passwd", "فيلم", "u0641") if part in said]
-    httpx.delete(server.address + job["url"])
+    httpx.delete(server.address + job["url"], timeout=60)
 
 
 def test_only_so_many_results_are_kept_and_only_for_their_time(tmp_path):
