@@ -33,7 +33,8 @@ class Worker:
         answer = self.child.answer(STARTING_SECONDS)
         if isinstance(answer, str) or answer.status != 200:
             self.stop()
-            raise UserError(f"no worker starts: {answer if isinstance(answer, str) else answer.document['reason']}")
+            reason = answer.partition(";")[0] if isinstance(answer, str) else answer.document["reason"]
+            raise UserError(f"no worker starts: {reason}")  # no clip is to blame
         self.ready = True
 
     def do(self, task: Task) -> Answer:
