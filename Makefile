@@ -33,6 +33,7 @@ unit: $(READY)
 
 test-slow: $(READY)
 	$(BIN)/pytest -m slow --durations=0
+	.ci/try_dockerfile
 
 # Tried in an environment of its own, .venv-wheel: the wheel from another folder, with the demo and a prediction.
 wheel:

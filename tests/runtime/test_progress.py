@@ -9,7 +9,7 @@ from contextlib import redirect_stderr
 
 import pytest
 
-from textmsa.runtime.progress import Meter, duration, track
+from textmsa.runtime.progress import Meter, duration, track, watched
 
 
 class Terminal(io.StringIO):
@@ -122,3 +122,26 @@ def test_rich_is_loaded_for_terminals_only() -> None:
 )
 def test_durations_for_people(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_a_meter_that_is_watched_is_handed_on_and_not_shown(terminal: Terminal) -> None:
+    seen: list[tuple[str, int, int, bool]] = []
+    with redirect_stderr(terminal):
+        with watched(lambda meter: seen.append((meter.label, meter.done, meter.total, meter.seconds_left is None))):
+            meter = Meter(total=4, label="work", done=1)
+            meter.advance(2)
+            meter.total = meter.done = 5
+            meter.close()
+        assert terminal.getvalue() == ""
+        Meter(total=1, label="later").close()
+    assert seen == [("work", 1, 4, True), ("work", 3, 4, False), ("work", 5, 5, False)]
+    assert "later: 0/1" in plain(terminal.getvalue())
+
+
+def test_what_a_watcher_raises_ends_the_step() -> None:
+    def stop(meter: Meter) -> None:
+        if meter.done == 2:
+            raise ValueError("enough")
+
+    with watched(stop), pytest.raises(ValueError, match="enough"):
+        list(track(range(5), total=5, label="work"))

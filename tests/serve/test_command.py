@@ -41,11 +41,27 @@ def test_the_command_and_its_help_need_nothing_of_the_extra():
         ({"max_mb": 0.0}, "--max-mb 0: give a number above 0"),
         ({"max_seconds": float("nan")}, "--max-seconds nan"),
         ({"token": "Tür"}, "--token"),
+        ({"jobs": 0}, "at least 1 job"),
+        ({"job_seconds": 0.0}, "--job-seconds 0: give a number above 0"),
+        ({"host": "0.0.0.0"}, r"--host 0\.0\.0\.0: lets others in; ask for a token .*--open-to-all"),
+        ({"token": "x", "open_to_all": True}, "--open-to-all: a token is given"),
     ],
 )
 def test_numbers_that_make_no_sense_are_one_line(tiny_run, options, words):
     with pytest.raises(UserError, match=words):
         serve(tiny_run.path, **options)
+
+
+def test_the_token_may_stand_in_the_environment(tiny_run, tmp_path, monkeypatch):
+    monkeypatch.setenv("TEXTMSA_TOKEN", "Tür")
+    with pytest.raises(UserError, match="ASCII"):
+        serve(tiny_run.path)
+    monkeypatch.setenv("TEXTMSA_TOKEN", "sesame")
+    with pytest.raises(UserError, match="no such folder"):
+        serve(tiny_run.path, host="0.0.0.0", folder=tmp_path / "nothing")
+    monkeypatch.setenv("TEXTMSA_TOKEN", "")
+    with pytest.raises(UserError, match="lets others in"):
+        serve(tiny_run.path, host="::")
 
 
 def test_a_folder_that_is_no_run_or_no_folder_is_one_line(tiny_run, tmp_path):

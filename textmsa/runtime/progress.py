@@ -4,7 +4,8 @@ import os
 import sys
 import time
 import weakref
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
@@ -15,6 +16,22 @@ LOG_EVERY_SECONDS = 10.0
 DRAWN_PER_SECOND = 5
 PLAIN_TERMINALS = ("dumb", "unknown")
 """Kinds of terminal that cannot redraw a line."""
+
+
+_watchers: "list[Callable[[Meter], None]]" = []
+
+
+@contextmanager
+def watched(watcher: "Callable[[Meter], None]") -> Iterator[None]:
+    """Within the block, meters of this process are handed to `watcher` as they begin, advance and close.
+
+    Nothing of them is drawn or written then. What the watcher raises comes out of the step that is measured.
+    """
+    _watchers.append(watcher)
+    try:
+        yield
+    finally:
+        _watchers.remove(watcher)
 
 
 def track(items: Iterable[T], *, total: int, label: str, done: int = 0) -> Iterator[T]:
@@ -44,12 +61,15 @@ class Meter:
         self.total, self.label, self.done = total, label, done
         self.first = done
         self.started = self.shown = time.monotonic()
-        self.stop = _drawn(weakref.ref(self)) if is_live() else _nothing
+        self.stop = _drawn(weakref.ref(self)) if is_live() and not _watchers else _nothing
         """Wipes the line off the terminal; may be called again."""
+        self._tell()
 
     def advance(self, steps: int = 1) -> None:
         """Count `steps` more items as done."""
         self.done += steps
+        if self._tell():
+            return
         now = time.monotonic()
         if self.stop is _nothing and now - self.shown >= LOG_EVERY_SECONDS:
             self.shown = now
@@ -58,16 +78,28 @@ class Meter:
     def close(self) -> None:
         """Show the final count and the time taken, on a line that stays."""
         self.stop()
+        if self._tell():
+            return
         seconds = time.monotonic() - self.started
         _write(f"{self.label}: {self.done}/{self.total} in {duration(seconds)}")
 
+    @property
+    def seconds_left(self) -> float | None:
+        """Seconds until the end at the pace so far; None before there is one."""
+        fresh = self.done - self.first
+        return (self.total - self.done) * (time.monotonic() - self.started) / fresh if fresh else None
+
     def line(self) -> str:
         """How far it is."""
-        fresh = self.done - self.first
-        if not fresh:
-            return f"{self.label}: {self.done}/{self.total}"
-        left = (self.total - self.done) * (time.monotonic() - self.started) / fresh
-        return f"{self.label}: {self.done}/{self.total}, {duration(left)} left"
+        left = self.seconds_left
+        shown = f"{self.label}: {self.done}/{self.total}"
+        return shown if left is None else f"{shown}, {duration(left)} left"
+
+    def _tell(self) -> bool:
+        """Hand it to those who watch; whether there are any."""
+        for watcher in _watchers:
+            watcher(self)
+        return bool(_watchers)
 
 
 def is_live() -> bool:

@@ -1,6 +1,7 @@
 """`textmsa serve`: a page to look at clips with, and a service to build on."""
 
 import logging
+import os
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,6 +18,7 @@ from textmsa.speech.weights import DEFAULT_MODEL
 NEEDED = ("fastapi", "starlette", "uvicorn", "prometheus_client", "python_multipart")
 PORTS = range(65_536)
 BACKLOG = 128
+TOKEN = "TEXTMSA_TOKEN"
 logger = logging.getLogger(__name__)
 
 
@@ -44,6 +46,13 @@ def serve(
     workers: int = 1,
     queue: int = 4,
     folder: Path | None = None,
+    open_to_all: bool = False,
+    jobs: int = 1,
+    job_queue: int = 4,
+    job_mb: float = 2000.0,
+    job_seconds: float = 7200.0,
+    job_timeout: float = 14_400.0,
+    keep: float = 3600.0,
     speech_model: str | None = None,
     precision: Precision = "fp32",
 ) -> ServeResult:
@@ -54,11 +63,11 @@ def serve(
     run
         A finished run folder; without it the model that comes with textmsa, which scores what is said.
     host
-        Address to listen at; 0.0.0.0 lets others in, and is then best given with --token.
+        Address to listen at; one that lets others in, as 0.0.0.0, needs --token or --open-to-all.
     port
         Port to listen at; 0 takes a free one.
     token
-        That requests must bring (Authorization: Bearer TOKEN); the page asks for it.
+        That requests must bring (Authorization: Bearer TOKEN); the page asks for it. Without it TEXTMSA_TOKEN.
     max_mb
         Megabytes of a clip.
     max_seconds
@@ -73,6 +82,20 @@ def serve(
         Clips that may wait; more are refused.
     folder
         Folder of clips that may be chosen by name.
+    open_to_all
+        Let anybody who reaches --host send clips, without a token.
+    jobs
+        Long videos that are analyzed at once, each in a process of its own.
+    job_queue
+        Long videos that may wait; more are refused.
+    job_mb
+        Megabytes of a long video.
+    job_seconds
+        Seconds that it may last.
+    job_timeout
+        Seconds that its analysis may take.
+    keep
+        Seconds for which what came out is kept.
     speech_model
         What recognises speech where a request asks for it: tiny.en (English), base (99 languages), or a folder or id
         of faster-whisper; tiny.en without it.
@@ -83,17 +106,19 @@ def serve(
     --------
     textmsa serve
     textmsa serve run --port 8080 --folder my_clips
-    textmsa serve run --host 0.0.0.0 --token SECRET
+    TEXTMSA_TOKEN=SECRET textmsa serve run --host 0.0.0.0
     """
     check_extra()
     _check_numbers({"--max-mb": max_mb, "--max-seconds": max_seconds, "--timeout": timeout, "--memory-mb": memory_mb})
+    _check_numbers({"--job-mb": job_mb, "--job-seconds": job_seconds, "--job-timeout": job_timeout, "--keep": keep})
     if workers < 1 or queue < 0 or port not in PORTS:
         raise UserError(
             f"--workers {workers} --queue {queue} --port {port}: give at least 1 worker, a queue of 0 or more, and a "
             "port from 0 to 65535"
         )
-    if token is not None and not token.isascii():
-        raise UserError("--token: give a token of ASCII characters")
+    if jobs < 1 or job_queue < 0:
+        raise UserError(f"--jobs {jobs} --job-queue {job_queue}: give at least 1 job, and a queue of 0 or more")
+    token = _token(token, host, open_to_all=open_to_all)
     limits = Limits(
         megabytes=max_mb,
         seconds=max_seconds,
@@ -101,9 +126,13 @@ def serve(
         memory_megabytes=memory_mb,
         workers=workers,
         queue=queue,
+        jobs=jobs,
+        job_queue=job_queue,
+        job_megabytes=job_mb,
+        job_seconds=job_seconds,
+        job_work_seconds=job_timeout,
+        keep_seconds=keep,
     )
-    if host not in LOCAL_NAMES and token is None:
-        logger.warning("anybody who reaches %s may send clips: give --token to ask for one", host)
     if run is None and precision != "fp32":
         raise UserError(f"--precision {precision}: the model {EVERYDAY!r} has fp32 only; leave it out, or give a run")
     opened, samples = None if run is None else Run.open(run), Samples(folder)
@@ -111,6 +140,23 @@ def serve(
     options = WorkerOptions(model, precision, speech_model or DEFAULT_MODEL, limits.seconds, limits.streams)
     pool = Pool(options, limits)
     return _run(opened, pool, samples, host=host, port=port, token=token)
+
+
+def _token(token: str | None, host: str, *, open_to_all: bool) -> str | None:
+    """The token that is asked for; raises UserError where others are let in without one and nobody said so."""
+    token = token or os.environ.get(TOKEN) or None
+    if token is not None and not token.isascii():
+        raise UserError("--token: give a token of ASCII characters")
+    if token is not None and open_to_all:
+        raise UserError(f"--open-to-all: a token is given (--token or {TOKEN}); leave one of them out")
+    if token is None and host not in LOCAL_NAMES:
+        if not open_to_all:
+            raise UserError(
+                f"--host {host}: lets others in; ask for a token (--token SECRET, or {TOKEN}=SECRET in the "
+                "environment), or let anybody in (--open-to-all)"
+            )
+        logger.warning("anybody who reaches %s may send clips", host)
+    return token
 
 
 def check_extra() -> None:

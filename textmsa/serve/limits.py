@@ -1,6 +1,6 @@
 """What a request may cost, and how one is refused."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from textmsa.errors import TextMsaError
 
@@ -30,11 +30,43 @@ class Limits:
     """Requests that wait, besides those that are worked on."""
     text_characters: int = 20_000
     """Of the words that are sent with a clip."""
+    jobs: int = 1
+    """Long videos that are analyzed at once."""
+    job_queue: int = 4
+    """That wait, or arrive, besides."""
+    job_megabytes: float = 2000.0
+    """Of a long video."""
+    job_seconds: float = 7200.0
+    """That it lasts."""
+    job_work_seconds: float = 14_400.0
+    """That its analysis may take."""
+    job_upload_seconds: float = 1800.0
+    """That it may take to arrive."""
+    keep_seconds: float = 3600.0
+    """For which a result is kept."""
+    kept: int = 50
+    """Jobs that are kept after their end; the oldest is removed first."""
+    subtitle_characters: int = 1_000_000
+    """Of the subtitles that are sent with a long video."""
+    listeners: int = 64
+    """Streams of events at once."""
+    heartbeat_seconds: float = 15.0
+    """After which a stream that has nothing to tell says so."""
 
     @property
     def bytes(self) -> int:
         """Of a clip."""
         return int(self.megabytes * MEGABYTE)
+
+    def of_a_job(self) -> "Limits":
+        """The same with the bounds of a long video as those of a request."""
+        return replace(
+            self,
+            megabytes=self.job_megabytes,
+            seconds=self.job_seconds,
+            upload_seconds=self.job_upload_seconds,
+            text_characters=self.subtitle_characters,
+        )
 
 
 class Refusal(TextMsaError):

@@ -6,15 +6,12 @@ import math
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from multiprocessing import get_context
-from multiprocessing.context import SpawnProcess
-from pathlib import Path
 
 from textmsa.errors import UserError
-from textmsa.serve.limits import MEGABYTE, Limits, Refusal
-from textmsa.serve.worker import Answer, Task, WorkerOptions, work
+from textmsa.serve.child import Answer, Child
+from textmsa.serve.limits import Limits, Refusal
+from textmsa.serve.worker import Task, WorkerOptions, work
 
-LOOK_EVERY = 0.1  # seconds between looks at a worker's memory
 LOOK_FOR_CLIENT_EVERY = 0.25  # seconds between looks whether a client that waits is still there
 STARTING_SECONDS = 300.0
 SMOOTHING = 0.3  # of the mean time that an answer takes
@@ -22,25 +19,22 @@ logger = logging.getLogger(__name__)
 
 
 class Worker:
-    """One process and the end of a pipe to it."""
+    """A process that has its model and answers one task after another."""
 
     def __init__(self, options: WorkerOptions, limits: Limits) -> None:
         self.options, self.limits = options, limits
-        self.process: SpawnProcess | None = None
+        self.child = Child(limits.memory_megabytes)
         self.ready = False
 
     def start(self) -> None:
         """Start the process and wait until it has built its run; raises UserError where it cannot."""
         self.stop()
-        context = get_context("spawn")
-        self.connection, other = context.Pipe()
-        self.process = context.Process(target=work, args=(other, self.options), daemon=True)
-        self.process.start()
-        other.close()
-        answer = self._awaited(time.monotonic() + STARTING_SECONDS)
+        self.child.start(work, self.options)
+        answer = self.child.answer(STARTING_SECONDS)
         if isinstance(answer, str) or answer.status != 200:
             self.stop()
-            raise UserError(f"no worker starts: {answer if isinstance(answer, str) else answer.document['reason']}")
+            reason = answer.partition(";")[0] if isinstance(answer, str) else answer.document["reason"]
+            raise UserError(f"no worker starts: {reason}")  # no clip is to blame
         self.ready = True
 
     def do(self, task: Task) -> Answer:
@@ -54,8 +48,8 @@ class Worker:
             except UserError as error:
                 return Answer(503, {"reason": str(error)})
         try:
-            self.connection.send(task)
-            answer = self._awaited(time.monotonic() + self.limits.work_seconds)
+            self.child.send(task)
+            answer = self.child.answer(self.limits.work_seconds)
         except OSError:
             answer = "the worker had died before it was given the clip; send it again"
         if isinstance(answer, Answer):
@@ -75,46 +69,14 @@ class Worker:
     def stop(self) -> None:
         """End the process, whatever it is at."""
         self.ready = False
-        if self.process is not None:
-            self.process.kill()
-            self.process.join()
-            self.connection.close()
-            self.process = None
-
-    def _awaited(self, until: float) -> Answer | str:
-        """What the process says, or why it says nothing."""
-        assert self.process is not None
-        megabytes = self.limits.memory_megabytes
-        while not self.connection.poll(LOOK_EVERY):
-            if not self.process.is_alive():
-                return "the worker died on this clip: it crashed in native code, or was killed"
-            if time.monotonic() > until:
-                return f"took longer than {self.limits.work_seconds:.0f} s; send a shorter clip"
-            if memory_of(self.process.pid or 0) > megabytes * MEGABYTE:
-                return f"needs more than {megabytes:.0f} MB of memory; send a smaller clip, or allow more (--memory-mb)"
-        try:
-            answer: Answer = self.connection.recv()
-        except (EOFError, OSError):
-            return "the worker died on this clip: it crashed in native code, or was killed"
-        return answer
-
-
-def memory_of(pid: int) -> int:
-    """Bytes that a process holds; 0 where the system does not tell (it does on Linux)."""
-    try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
-    except (OSError, IndexError, ValueError):
-        return 0
-    import resource
-
-    return pages * resource.getpagesize()
+        self.child.stop()
 
 
 class Pool:
     """Workers with a bounded queue. A request takes a ticket before its clip is read, so that disk use is bounded."""
 
     def __init__(self, options: WorkerOptions, limits: Limits) -> None:
-        self.limits = limits
+        self.options, self.limits = options, limits
         self.workers = [Worker(options, limits) for _ in range(limits.workers)]
         self.free: asyncio.Queue[Worker] = asyncio.Queue()
         self.tickets = 0

@@ -1,8 +1,10 @@
 """The clips of a folder of the server's own, which may be chosen instead of sent."""
 
+import asyncio
 from pathlib import Path
 
 from textmsa.errors import UserError
+from textmsa.serve.limits import Refusal
 
 SUFFIXES = (".mp4", ".mov", ".webm", ".mkv", ".avi", ".m4v", ".wav", ".mp3", ".flac", ".m4a", ".ogg")
 MOST = 500
@@ -39,3 +41,10 @@ class Samples:
             if len(found) == MOST:
                 break
         return found
+
+    async def path(self, name: str) -> Path:
+        """The file of a name; raises Refusal 404 for any that is not offered."""
+        path = (await asyncio.to_thread(self.by_name)).get(name)
+        if path is None:
+            raise Refusal(404, "no such sample: /v1/samples lists them")
+        return path

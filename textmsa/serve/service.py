@@ -1,37 +1,36 @@
 """The application: its routes, what they count, and how they refuse."""
 
 import asyncio
-import logging
-import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, get_args
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
 from fastapi.staticfiles import StaticFiles
-from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from textmsa import __version__
 from textmsa.serve import openapi
+from textmsa.serve.analysis import AnalysisTask, analyze_in_folder
 from textmsa.serve.guard import NONCE, Guard
+from textmsa.serve.job_routes import add_jobs
+from textmsa.serve.jobs import Jobs
 from textmsa.serve.limits import LOCAL_NAMES, Limits, Refusal
+from textmsa.serve.meters import GONE, Meters, counted
 from textmsa.serve.pool import Pool
 from textmsa.serve.samples import Samples
-from textmsa.serve.uploads import FILE_FIELD, Form, received
-from textmsa.serve.worker import Task
+from textmsa.serve.uploads import Form, received
+from textmsa.serve.worker import Kind, Task
 from textmsa.types import Shown
 
 PAGE = Path(__file__).parent / "page"
 NONCE_IN_PAGE = "{{nonce}}"
-GONE = 499  # the status that servers note where a client has gone
-YES, NO = ("true", "1", "yes", "on"), ("false", "0", "no", "off", "")
-Kind = Literal["predict", "explain"]
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -47,30 +46,21 @@ class Serving:
     host: str = LOCAL_NAMES[0]
 
 
-class Meters:
-    """What /metrics says."""
+def application(serving: Serving, target: Callable[[Connection, AnalysisTask], None] = analyze_in_folder) -> FastAPI:
+    """The application; its workers are started by whoever runs it.
 
-    def __init__(self, pool: Pool) -> None:
-        self.registry = CollectorRegistry()
-        self.requests = Counter(
-            "textmsa_requests", "Answers by request and status.", ["request", "status"], registry=self.registry
-        )
-        self.seconds = Histogram(
-            "textmsa_seconds", "Seconds from a request to its answer.", ["request"], registry=self.registry
-        )
-        self.bytes = Counter("textmsa_received_bytes", "Bytes of the clips that came in.", registry=self.registry)
-        inside = Gauge("textmsa_clips_inside", "Clips that arrive, wait or are worked on.", registry=self.registry)
-        inside.set_function(lambda: pool.tickets)
-        ready = Gauge("textmsa_workers_ready", "Workers that have their model.", registry=self.registry)
-        ready.set_function(lambda: pool.ready)
-
-
-def application(serving: Serving) -> FastAPI:
-    """The application; its workers are started by whoever runs it."""
+    Parameters
+    ----------
+    serving
+        What it is made of.
+    target
+        What the process of a long video does.
+    """
 
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
         yield
+        await jobs.stop()
         await asyncio.to_thread(serving.pool.stop)
 
     app = FastAPI(
@@ -81,10 +71,13 @@ def application(serving: Serving) -> FastAPI:
         redoc_url=None,
         lifespan=lifespan,
     )
-    meters = Meters(serving.pool)
+    jobs = Jobs(serving.pool.options, serving.limits, target)
+    meters = Meters(serving.pool, jobs)
     _add_errors(app)
     _add_facts(app, serving, meters)
     _add_clips(app, serving, meters)
+    can_transcribe = bool(serving.model["can_transcribe"])
+    add_jobs(app, jobs, meters, serving.samples, can_transcribe=can_transcribe)
     _add_page(app)
     names = () if serving.host in ("0.0.0.0", "::") else {*LOCAL_NAMES, serving.host}
     app.add_middleware(Guard, token=serving.token, names=names)
@@ -127,7 +120,7 @@ def _add_facts(app: FastAPI, serving: Serving, meters: Meters) -> None:
 
     @app.get("/v1/samples/{name:path}", summary="One of these clips")
     async def sample(name: str) -> FileResponse:
-        return FileResponse(await _sample(serving, name))
+        return FileResponse(await serving.samples.path(name))
 
     @app.get("/metrics", summary="Counts for Prometheus")
     async def metrics() -> Response:
@@ -143,7 +136,7 @@ def _add_clips(app: FastAPI, serving: Serving, meters: Meters) -> None:
         **openapi.described(openapi.PREDICTION, contributions=openapi.SHOWN, tracks=tracks),
     )
     async def predict(request: Request) -> Response:
-        return await _counted("predict", meters, lambda: _answered("predict", request, serving, meters))
+        return await counted("predict", meters, lambda: _answered("predict", request, serving, meters))
 
     @app.post(
         "/v1/explain",
@@ -151,7 +144,7 @@ def _add_clips(app: FastAPI, serving: Serving, meters: Meters) -> None:
         **openapi.described(openapi.EXPLAINED),
     )
     async def explain(request: Request) -> Response:
-        return await _counted("explain", meters, lambda: _answered("explain", request, serving, meters))
+        return await counted("explain", meters, lambda: _answered("explain", request, serving, meters))
 
 
 def _add_page(app: FastAPI) -> None:
@@ -161,23 +154,6 @@ def _add_page(app: FastAPI) -> None:
         return HTMLResponse(text.replace(NONCE_IN_PAGE, request.scope["state"][NONCE]))
 
     app.mount("/page", StaticFiles(directory=PAGE), name="page")
-
-
-async def _counted(kind: Kind, meters: Meters, answering: Callable[[], Awaitable[Response]]) -> Response:
-    started, status = time.monotonic(), 500
-    try:
-        response = await answering()
-        status = response.status_code
-        return response
-    except Refusal as refusal:
-        status = refusal.status
-        raise
-    except ClientDisconnect:
-        status = GONE
-        raise
-    finally:
-        meters.requests.labels(kind, str(status)).inc()
-        meters.seconds.labels(kind).observe(time.monotonic() - started)
 
 
 async def _answered(kind: Kind, request: Request, serving: Serving, meters: Meters) -> Response:
@@ -193,34 +169,16 @@ async def _answered(kind: Kind, request: Request, serving: Serving, meters: Mete
 
 async def _task(kind: Kind, form: Form, serving: Serving) -> Task:
     """What a form asks for; raises Refusal for what it cannot."""
-    values = dict(form.values)
-    allowed = {"sample", "text", "transcribe"} | ({"contributions", "tracks"} if kind == "predict" else set())
-    if unknown := sorted(set(values) - allowed):
-        raise Refusal(422, f"unknown field {unknown[0][:40]!r}: send {FILE_FIELD}, {', '.join(sorted(allowed))}")
-    if (form.clip is None) == ("sample" not in values):
-        raise Refusal(415 if form.clip is None else 422, f"send one clip: a file as {FILE_FIELD!r}, or a 'sample'")
+    values = form.values
+    form.check({"sample", "text", "transcribe"} | ({"contributions", "tracks"} if kind == "predict" else set()))
     text = values.get("text")
     if text is not None and len(text) > serving.limits.text_characters:
         raise Refusal(413, f"words of more than {serving.limits.text_characters} characters: send fewer")
     shown = values.get("contributions", "modalities")
     if shown not in get_args(Shown):
         raise Refusal(422, f"contributions {shown[:40]!r}: send one of {', '.join(get_args(Shown))}")
-    transcribe = _flag(values, "transcribe")
+    transcribe = form.flag("transcribe")
     if transcribe and text is not None:
         raise Refusal(422, "transcribe: the words are given already by text; leave one of them out")
-    path = form.clip if form.clip is not None else await _sample(serving, values["sample"])
-    return Task(kind, path, text, transcribe, shown, _flag(values, "tracks"))  # type: ignore[arg-type]
-
-
-def _flag(values: dict[str, str], name: str) -> bool:
-    value = values.get(name, "").lower()
-    if value not in YES + NO:
-        raise Refusal(422, f"{name} {value[:40]!r}: send true or false")
-    return value in YES
-
-
-async def _sample(serving: Serving, name: str) -> Path:
-    path = (await asyncio.to_thread(serving.samples.by_name)).get(name)
-    if path is None:
-        raise Refusal(404, "no such sample: /v1/samples lists them")
-    return path
+    path = form.clip if form.clip is not None else await serving.samples.path(values["sample"])
+    return Task(kind, path, text, transcribe, shown, form.flag("tracks"))  # type: ignore[arg-type]

@@ -5,7 +5,7 @@ The name that a client gives its file is read by nobody: it is not a path, and i
 
 import asyncio
 import tempfile
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -19,8 +19,10 @@ from textmsa.serve.limits import MEGABYTE, Limits, Refusal
 from textmsa.serve.worker import CLIP
 
 FILE_FIELD = "clip"
+YES, NO = ("true", "1", "yes", "on"), ("false", "0", "no", "off", "")
 MOST_PARTS = 12
-OVERHEAD = 200_000  # bytes of a request besides its clip: boundaries, headers, words
+OVERHEAD = 120_000  # bytes of a request besides its clip and words: boundaries, headers
+BYTES_A_CHARACTER = 4  # at most, of UTF-8
 DRAIN_SECONDS = 3.0
 """For which the rest of a request that is refused is read and dropped, so that its sender gets to read why."""
 HEAD = 16
@@ -49,6 +51,22 @@ class Form:
     size: int = 0
     values: dict[str, str] = field(default_factory=dict)
 
+    def check(self, allowed: Collection[str]) -> None:
+        """Raises Refusal where it has other fields than these, or not one clip."""
+        if unknown := sorted(set(self.values) - set(allowed)):
+            fields = f"{FILE_FIELD}, {', '.join(sorted(allowed))}"
+            raise Refusal(422, f"unknown field {unknown[0][:40]!r}: send {fields}")
+        if (self.clip is None) == ("sample" not in self.values):
+            status = 415 if self.clip is None else 422
+            raise Refusal(status, f"send one clip: a file as {FILE_FIELD!r}, or a 'sample'")
+
+    def flag(self, name: str) -> bool:
+        """A field that is true or false, false where it was not sent; raises Refusal for anything else."""
+        value = self.values.get(name, "").lower()
+        if value not in YES + NO:
+            raise Refusal(422, f"{name} {value[:40]!r}: send true or false")
+        return value in YES
+
 
 @asynccontextmanager
 async def received(request: Request, limits: Limits) -> AsyncIterator[Form]:
@@ -76,7 +94,7 @@ async def _read(request: Request, path: Path, limits: Limits) -> Form:
     if kind != b"multipart/form-data" or not boundary:
         raise Refusal(415, f"send multipart/form-data with the file as {FILE_FIELD!r}")
     announced = request.headers.get("content-length", "")
-    if announced.isdecimal() and int(announced) > limits.bytes + OVERHEAD:
+    if announced.isdecimal() and int(announced) > limits.bytes + OVERHEAD + BYTES_A_CHARACTER * limits.text_characters:
         raise _too_large(limits, int(announced))
     form = Form()
     with path.open("wb") as stream:
@@ -185,7 +203,7 @@ class _Taker:
             self.stream.write(data[start:end])
             return
         self.content += data[start:end]
-        if len(self.content) > 4 * self.limits.text_characters:
+        if len(self.content) > BYTES_A_CHARACTER * self.limits.text_characters:
             raise Refusal(413, f"words of more than {self.limits.text_characters} characters: send fewer")
 
     def end(self) -> None:

@@ -6,21 +6,25 @@ import signal
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from textmsa.errors import TextMsaError, UnreadableClip, UserError, first_line, reason_of
-from textmsa.model.everyday import EVERYDAY
-from textmsa.run import Precision
+from textmsa.serve.child import Answer
+
+if TYPE_CHECKING:
+    from textmsa.run import Precision
 
 CLIP = "clip"
 """What the clip is called in an answer: neither the file of ours nor the name that a client gave."""
+
+Kind = Literal["predict", "explain"]
 
 
 @dataclass(frozen=True)
 class Task:
     """What is asked of a worker."""
 
-    kind: Literal["predict", "explain"]
+    kind: Kind
     path: Path
     text: str | None = None
     transcribe: bool = False
@@ -34,18 +38,10 @@ class WorkerOptions:
 
     model: str
     """As `textmsa.load` takes it."""
-    precision: Precision
+    precision: "Precision"
     speech_model: str
     seconds: float
     streams: int
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a worker says: a document, or why there is none."""
-
-    status: int
-    document: dict[str, Any]
 
 
 def work(connection: Connection, options: WorkerOptions) -> None:
@@ -67,6 +63,8 @@ def work(connection: Connection, options: WorkerOptions) -> None:
 
 
 def _answer(predicting: "_Predicting", task: Task) -> Answer:
+    from textmsa.model.everyday import EVERYDAY
+
     def told(text: str) -> str:
         model = predicting.options.model
         run = {} if model == EVERYDAY else {"RUN": Path(model)}
@@ -150,21 +148,30 @@ class _Predicting:
         return self.listening
 
     def _check(self, path: Path) -> None:
-        """Raises UserError for a file that says of itself that it is too much."""
-        from textmsa.media import opened
-
-        try:
-            with opened(path) as container:  # what the file says of itself; nothing is decoded
-                seconds, streams = (container.duration or 0) / 1e6, len(container.streams)
-        except UnreadableClip as error:
-            raise UserError(f"cannot be read ({error}); send a video or audio file") from error
-        self._check_length(seconds)
-        if streams > self.options.streams:
-            raise UserError(
-                f"holds {streams} streams, at most {self.options.streams} are allowed: send one with a sound "
-                "and a video stream"
-            )
+        check_file(path, seconds=self.options.seconds, streams=self.options.streams)
 
     def _check_length(self, seconds: float) -> None:
         if seconds > self.options.seconds + 1:
-            raise UserError(f"lasts {seconds:.0f} s, at most {self.options.seconds:.0f} s are allowed: cut it")
+            raise too_long(seconds, self.options.seconds)
+
+
+def check_file(path: Path, *, seconds: float, streams: int) -> None:
+    """Raises UserError for a file that says of itself that it is too much, or that is none; nothing is decoded."""
+    from textmsa.media import opened
+
+    try:
+        with opened(path) as container:
+            claimed, held = (container.duration or 0) / 1e6, len(container.streams)
+    except UnreadableClip as error:
+        raise UserError(f"cannot be read ({error}); send a video or audio file") from error
+    if claimed > seconds + 1:
+        raise too_long(claimed, seconds)
+    if held > streams:
+        raise UserError(
+            f"holds {held} streams, at most {streams} are allowed: send one with a sound and a video stream"
+        )
+
+
+def too_long(seconds: float, most: float) -> UserError:
+    """What is said of a file that lasts longer than allowed."""
+    return UserError(f"lasts {seconds:.0f} s, at most {most:.0f} s are allowed: cut it")
