@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from textmsa.errors import UserError
 from textmsa.explain.answer_cache import AnswerCache
-from textmsa.explain.answers import read_conclusion, read_score
+from textmsa.explain.answers import CONCLUSION_FORM, read_conclusion, read_score, score_form
 from textmsa.explain.clip_answers import Asking, ClipAnswers
 from textmsa.explain.language_models.build import build_model
 from textmsa.explain.measured.checks import check
@@ -51,7 +51,7 @@ class StagedExplainer:
     """
 
     name: ClassVar[str]
-    version: ClassVar[str] = f"2.{prompts_hash()}"
+    version: ClassVar[str] = f"3.{prompts_hash()}"
     needs_statistics: ClassVar[bool] = True
     passing_options: ClassVar[tuple[str, ...]] = ("cache",)
 
@@ -142,7 +142,8 @@ class StagedExplainer:
             return None, clip.provenance()  # a score without the pictures would be another's
         ends = f"{low:g}", f"{high:g}"
         read = read_score(low, high)
-        score = clip.answer("score", "zero_shot", read, shows=shows, clues=clues, low=ends[0], high=ends[1])
+        form = score_form(low, high)
+        score = clip.answer("score", "zero_shot", read, shows=shows, form=form, clues=clues, low=ends[0], high=ends[1])
         return score, clip.provenance()
 
     def _audio_clue(
@@ -167,7 +168,8 @@ class StagedExplainer:
         if clip.failed or not any(clues.values()):
             return None, None  # a conclusion without one of its clues would hide that it failed
         described = clues_text({**clues, "transcript": observation.transcript}, self.asking.language)
-        concluded = clip.answer("refine", "refine", read_conclusion, by=self.asking.refiner, clues=described)
+        refiner, form = self.asking.refiner, CONCLUSION_FORM
+        concluded = clip.answer("refine", "refine", read_conclusion, by=refiner, form=form, clues=described)
         return concluded if concluded is not None else (None, None)
 
     def _grades(self, facts: dict[str, float]) -> dict[str, int]:
