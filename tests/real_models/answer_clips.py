@@ -11,6 +11,9 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
+MOST_TOKENS = 200
+"""Of an answer: four times what is asked for. A small model that goes round in circles never ends by itself."""
+VOICE = ("pitch", "pitch_range", "loudness", "rate", "pauses")
 
 
 def answer_clips(store: Path, out: Path, *, model: str, clips: int, threads: int, modes: list[str]) -> None:
@@ -31,6 +34,7 @@ def answer_clips(store: Path, out: Path, *, model: str, clips: int, threads: int
                 model=model,
                 base_url=address,
                 sees=False,
+                max_tokens=MOST_TOKENS,
                 concurrency=1,
                 timeout=600.0,
                 structured=mode == "structured",
@@ -61,9 +65,6 @@ def answer_clips(store: Path, out: Path, *, model: str, clips: int, threads: int
                 }
                 with (out / f"{mode}.jsonl").open("a") as lines:
                     lines.write(json.dumps(line, ensure_ascii=False) + "\n")
-
-
-VOICE = ("pitch", "pitch_range", "loudness", "rate", "pauses")
 
 
 def _ids(path: Path) -> set[str]:

@@ -1,11 +1,11 @@
 """A real chat-completions server on 127.0.0.1: llama.cpp's own, out of the package xllamacpp, with a real model.
 
-`python tests/real_models/server.py smollm2` serves until it is ended, after one line with its address.
+`python tests/real_models/server.py smollm2` serves until its standard input ends (or Ctrl-C), after one line with
+its address.
 """
 
 import argparse
 import os
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ CONTEXT = 2048  # tokens of a question and its answer
 STARTED = 120  # seconds that a model may take to load
 
 
-def serve(model: str, *, context: int = CONTEXT, threads: int = 1, at_once: int = 1) -> None:
+def serve(model: str, *, context: int = CONTEXT, threads: int = 1, port: int = 0) -> None:
     """Serve one of `fetch.MODELS` until this process ends; the address is the only line of standard output."""
     sys.path.insert(0, str(HERE))
     import xllamacpp
@@ -25,14 +25,14 @@ def serve(model: str, *, context: int = CONTEXT, threads: int = 1, at_once: int 
 
     parameters = xllamacpp.CommonParams()
     parameters.model.path = str(fetch(model))
-    parameters.n_ctx, parameters.n_parallel = context * at_once, at_once
-    parameters.hostnames, parameters.port = ["127.0.0.1"], 0
+    parameters.n_ctx, parameters.n_parallel = context, 1
+    parameters.hostnames, parameters.port = ["127.0.0.1"], port
     parameters.cpuparams.n_threads = parameters.cpuparams_batch.n_threads = threads
     parameters.n_gpu_layers, parameters.ui = 0, False
     parameters.verbosity = 0
     server = xllamacpp.Server(parameters)
     print(f"{server.listening_address}/v1", flush=True)
-    signal.pause()
+    sys.stdin.read()  # ends with who started it, however that ends
 
 
 @contextmanager
@@ -42,7 +42,7 @@ def real_server(model: str, **options: int) -> Iterator[tuple[str, "subprocess.P
     command += [part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", str(value))]
     environment = os.environ | {"PYTHONPATH": str(HERE.parents[1])}
     with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, env=environment
     ) as process:
         try:
             assert process.stdout is not None
@@ -61,9 +61,9 @@ def main() -> None:
     parser.add_argument("model")
     parser.add_argument("--context", type=int, default=CONTEXT)
     parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--at-once", type=int, default=1)
+    parser.add_argument("--port", type=int, default=0)
     given = parser.parse_args()
-    serve(given.model, context=given.context, threads=given.threads, at_once=given.at_once)
+    serve(given.model, context=given.context, threads=given.threads, port=given.port)
 
 
 if __name__ == "__main__":

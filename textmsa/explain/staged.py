@@ -13,6 +13,7 @@ from textmsa.errors import UserError
 from textmsa.explain.answer_cache import AnswerCache
 from textmsa.explain.answers import CONCLUSION_FORM, read_conclusion, read_score, score_form
 from textmsa.explain.clip_answers import Asking, ClipAnswers
+from textmsa.explain.flags import Given, flags
 from textmsa.explain.language_models.build import build_model
 from textmsa.explain.measured.checks import check
 from textmsa.explain.measured.explainer import MeasuredExplainer
@@ -121,6 +122,7 @@ class StagedExplainer:
         explanation = Explanation(clues["audio"], clues["video"], clues["text"], summary, reason, clip.provenance())
         if self.measured is not None:
             explanation.provenance["checks"] = check(explanation, grades)
+        explanation.provenance["flags"] = flags(explanation, self._given(observation, facts, grades, clues))
         return explanation
 
     def score(self, observation: Observation, score_range: tuple[float, float]) -> tuple[float | None, dict[str, Any]]:
@@ -156,6 +158,18 @@ class StagedExplainer:
         voice = voice_facts(facts, grades, observation.duration)
         clip.audio_from = "measured facts"
         return clip.clue("audio", "describe_measured_audio", facts=voice) if voice else None
+
+    def _given(
+        self,
+        observation: Observation,
+        facts: dict[str, float],
+        grades: dict[str, int],
+        clues: dict[str, str | None],
+    ) -> Given:
+        """What of the clip there was to tell of."""
+        told = "" if self.model.hears else voice_facts(facts, grades, observation.duration)
+        heard = clues["audio"] is not None
+        return Given(observation.transcript, told, heard=heard, seen=clues["video"] is not None)
 
     def _text_clue(self, clip: ClipAnswers, observation: Observation) -> str | None:
         if not observation.transcript:
