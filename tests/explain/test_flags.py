@@ -50,7 +50,10 @@ def test_good_answers_have_nothing():
         reason=f"In the audio, the voice is high and fast. In the text, the subtitle reads: {SAID}. On the other hand, "
         "it complains of a slow film. Therefore, the person is delighted.",
     )
-    assert not found(Given("It cost 20 dollars and my hands shook", heard=True, seen=True), text="The person paid 20 dollars, and their hands shook.")
+    assert not found(
+        Given("It cost 20 dollars and my hands shook", heard=True, seen=True),
+        text="The person paid 20 dollars, and their hands shook.",
+    )
     assert not found(Given(seen=True), video="In the video, a smile from 1.5 s on.", summary="A smile: content.")
 
 
