@@ -10,7 +10,7 @@ import json
 import re
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from textmsa.errors import AnswerError
 from textmsa.explain.answers import read_conclusion
@@ -18,9 +18,6 @@ from textmsa.explain.language_models.causal_lm import CausalLm
 from textmsa.explain.language_models.question import Question
 from textmsa.runtime.threads import in_threads
 from textmsa.train.explainer import FinetuneRecipe, finetune_explainer
-
-if TYPE_CHECKING:
-    import torch
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
@@ -45,7 +42,7 @@ def loss(model: CausalLm, lines: list[dict[str, Any]]) -> float:
     for line in lines:
         asked, answer = (turn["value"] for turn in line["conversations"])
         item = model.inputs(Question(asked), (), answer)
-        batch: dict[str, torch.Tensor] = model.collate([item], padding="right")
+        batch = model.collate([item], padding="right")
         with torch.inference_mode():
             learnt = int((batch["labels"] != -100).sum())
             summed += float(model.net(**batch).loss) * learnt
@@ -60,7 +57,9 @@ def said(model: CausalLm, lines: list[dict[str, Any]], kept: Path) -> list[str]:
         (n, Question(line["conversations"][0]["value"])) for n, line in enumerate(lines) if str(n) not in answers
     ]
     for number, answer in in_threads(model.ask, waiting, threads=BATCH):
-        answers[str(number)] = "" if isinstance(answer, Exception) else answer.text
+        if isinstance(answer, Exception):
+            raise answer
+        answers[str(number)] = answer.text
         kept.write_text(json.dumps(answers, ensure_ascii=False, indent=1))
     return [answers[str(number)] for number in range(len(lines))]
 
