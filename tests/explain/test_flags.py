@@ -4,9 +4,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from chat_server import ChatServer
 
 from textmsa.explain.flags import Given, flags
+from textmsa.explain.language_models.chat_endpoint import ChatEndpoint
 from textmsa.explain.language_models.question import Answer, Question
 from textmsa.explain.measured.checks import check
 from textmsa.explain.staged import ChatEndpointExplainer
@@ -88,24 +88,18 @@ def test_a_size_of_a_quality_is_one_claim():
     ]
 
 
-def test_an_explanation_carries_its_flags(tmp_path):
+def test_an_explanation_carries_its_flags(tmp_path, monkeypatch):
     times_T = np.arange(0, 2.0, 0.05)
     voice = np.stack([np.full(len(times_T), np.log(200.0)), np.full(len(times_T), -100.0)], axis=1)
     audio = FeatureSequence(voice.astype(np.float32), times_T, ("log_f0", "mfcc_0"))
     seen = Observation(Path("none/1.mp4"), SAID, 2.0, audio, None, {"video": "no picture"})
 
-    class Copying(ChatEndpointExplainer):
-        """Says the transcript whatever it is asked."""
+    def says_the_transcript(self, question: Question, earlier=()) -> Answer:
+        return Answer('{"summary": "pleased", "reason": "In the video, a smile."}' if question.form else f"So, {SAID}.")
 
-        def __init__(self, **options):
-            super().__init__(None, **options)
-            self.model.ask = lambda question, earlier=(): Answer(answered(question))
-
-    def answered(question: Question) -> str:
-        return '{"summary": "pleased", "reason": "In the video, a smile."}' if question.form else f"In it, {SAID}."
-
-    with ChatServer() as server:
-        told = Copying(model="m", base_url=server.url, sees=False, cache=str(tmp_path)).explain(seen)
+    monkeypatch.setattr(ChatEndpoint, "ask", says_the_transcript)
+    options = {"model": "m", "base_url": "http://127.0.0.1:9/v1", "sees": False, "cache": str(tmp_path)}
+    told = ChatEndpointExplainer(None, **options).explain(seen)
     assert [(flag["part"], flag["kind"]) for flag in told.provenance["flags"]] == [
         ("audio", "echo of the transcript"),
         ("text", "echo of the transcript"),

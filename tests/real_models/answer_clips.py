@@ -63,7 +63,7 @@ def _explainer(statistics: dict[str, Any], model: str, address: str, mode: str, 
     """The explainer, whose answers are kept whatever port the server has."""
     from textmsa.explain.staged import ChatEndpointExplainer
 
-    explainer = ChatEndpointExplainer(
+    explainer: Any = ChatEndpointExplainer(
         statistics,
         model=model,
         base_url=address,
@@ -75,7 +75,7 @@ def _explainer(statistics: dict[str, Any], model: str, address: str, mode: str, 
         cache=str(out / "kept"),
     )
     identity = explainer.model.identity() | {"base_url": "llama.cpp"}
-    explainer.model.identity = lambda: identity  # type: ignore[attr-defined]
+    explainer.model.identity = lambda: identity
     return explainer
 
 

@@ -72,7 +72,8 @@ def teach(store: Path, out: Path, *, train: int, held_out: int, epochs: int) -> 
     if not (out / "train.jsonl").is_file():
         write_pairs(store, out, train=train, held_out=held_out)
     lines = [json.loads(line) for line in (out / "held_out.jsonl").read_text(encoding="utf-8").splitlines()]
-    model, figures = str(fetch("smollm2")), {}
+    model = str(fetch("smollm2"))
+    figures: dict[str, Any] = {}
     recipe = FinetuneRecipe(model=model, explainer="causal_lm", epochs=epochs, rank=16, alpha=32, learning_rate=5e-4)
     for name, adapter in (("base", None), ("taught", out / "adapter")):
         if adapter is not None:
