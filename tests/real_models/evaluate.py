@@ -49,7 +49,11 @@ def all_of(out: Path, *, store: Path | None, threads: int, models: list[str]) ->
         )
         rows += [answer_clips.row(model, m, answer_clips.answers(to / f"{m}.jsonl")) for m in answer_clips.MODES]
     print("\n".join(" | ".join(row) for row in (answer_clips.HEAD, *rows)), flush=True)
-    judged.main()
+    sheet = out / "sheet.csv"
+    files = [out / model / f"{mode}.jsonl" for model in models for mode in answer_clips.MODES]
+    print(f"{judged.write_sheet(sheet, files)} answers to be read: {sheet}")
+    if judged.TABLE.is_file():
+        print("\n".join(" | ".join(map(str, row)) for row in judged.figures(judged.judged())))
     print(_timed("taught", lambda: teach.teach(clips, out / "taught", train=300, held_out=100, epochs=2)))
     if zero_shot_mosi.DATA.is_dir():
         scored = zero_shot_mosi.scored

@@ -2,6 +2,8 @@
 
 Each row is one answer with what its model was given. `wrong` is what the reader found, kinds of `KINDS` with "+"
 between them, or "-". `python tests/real_models/judged.py` prints the table; the checks are run anew on every row.
+`python tests/real_models/judged.py --sheet OUT ANSWERS.jsonl ...` writes a hundred answers of `answer_clips.py` with
+`wrong` left empty, to be read; without what the checks say, which must not lead the reader.
 """
 
 import csv
@@ -79,8 +81,31 @@ def figures(rows: list[Judged]) -> list[tuple[str, int, int, int]]:
     return [*found, ("anything", *anything)]
 
 
+def write_sheet(out: Path, files: list[Path], *, answers: int = 100) -> int:
+    """Evenly spread answers of all parts, to be read; how many there are."""
+    rows = []
+    for file in files:
+        for line in file.read_text(encoding="utf-8").splitlines():
+            told = json.loads(line)
+            of = told["provenance"]["model"]["model"], file.stem, told["id"]
+            given = told["transcript"], told["facts"], json.dumps(told["grades"])
+            rows += [
+                (*of, part, *given, told[part], "") for part in ("audio", "text", "summary", "reason") if told[part]
+            ]
+    chosen = [rows[int((place + 0.5) * len(rows) / answers)] for place in range(min(answers, len(rows)))]
+    with out.open("w", encoding="utf-8", newline="") as stream:
+        csv.writer(stream).writerows([COLUMNS, *chosen])
+    return len(chosen)
+
+
 def main() -> int:
-    """Print precision and recall by kind."""
+    """Print precision and recall by kind, or write a sheet to be read."""
+    if sys.argv[1:2] == ["--sheet"]:
+        print(f"{write_sheet(Path(sys.argv[2]), [Path(name) for name in sys.argv[3:]])} answers: {sys.argv[2]}")
+        return 0
+    if not TABLE.is_file():
+        print(f"{TABLE.name}: not there; nobody has read a sheet yet (see --sheet)")
+        return 0
     rows = judged()
     print(f"{len(rows)} answers\nkind | read | checks | both | precision | recall")
     for kind, read, checked, both in figures(rows):
