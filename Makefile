@@ -41,7 +41,7 @@ $(SMALL_MODEL): $(READY) tests/real_models/requirements.txt tests/real_models/fe
 	$(BIN)/python tests/real_models/fetch.py smollm2
 	touch $(SMALL_MODEL)
 
-# Evaluations with real models, about 40 minutes on 2 idle cores; what is there already in runs/real is not made again.
+# Evaluations with real models, meant for 40 minutes of 2 idle cores; what is there already in runs/real is not made again.
 test-real: $(READY) $(SMALL_MODEL)
 	$(BIN)/pytest -m slow tests/real_models
 	PYTHONPATH=. $(BIN)/python tests/real_models/evaluate.py runs/real

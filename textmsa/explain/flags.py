@@ -1,8 +1,8 @@
 """What a language model's explanation should not hold: echoes, claims of what it was not given, circles.
 
 Small models copy the transcript into the clue of the voice, hand back the question or the numbers that they were told,
-tell of a face that nobody described, and go round in circles. The words and lengths below are ours, chosen on few answers
-of SmolLM2-135M so far, and are to be held against a hundred that a person has read (docs/real-models.md).
+tell of a face that nobody described, and go round in circles. The words and lengths below are ours, chosen on few
+answers of SmolLM2-135M so far, and are to be held against a hundred that a person has read (docs/real-models.md).
 """
 
 import re
