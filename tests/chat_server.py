@@ -47,7 +47,9 @@ class ChatServer:
         seconds: float = 0.0,
         slow: float = SLOW_SECONDS,
         script=None,
+        schemas: str = "all",
     ):
+        self.schemas = schemas  # "all", "without bounds", "none": what it takes as response_format
         self.rate, self.faults, self.seconds, self.slow, self.script = rate, faults, seconds, slow, script
         self.asked: Counter[str] = Counter()
         self.answered: Counter[str] = Counter()
@@ -107,6 +109,9 @@ class ChatServer:
             return None
         return self.faults[draw[1] % len(self.faults)]
 
+    def takes(self, form: dict[str, Any] | None) -> bool:
+        return form is None or self.schemas == "all" or (self.schemas != "none" and "maxLength" not in json.dumps(form))
+
     def handle(self, handler: Any, body: bytes) -> None:
         request = json.loads(body)
         words, question = words_of(request), hashlib.sha256(body).hexdigest()
@@ -116,13 +121,17 @@ class ChatServer:
             self.requests.append(request)
             self.keys.add(handler.headers.get("Authorization"))
         fault = self.fault(words, question, time_asked)
+        if fault is None and not self.takes(request.get("response_format")):
+            fault = "schema"
         with self.guard:
             self.given[fault or "none"] += 1
         time.sleep(self.slow if fault == "slow" else self.seconds)
         if fault == "cut":
             handler.connection.close()
             handler.close_connection = True
-        elif fault in ("429", "500", "401", "404", "quota"):
+        elif fault == "schema":
+            send(handler, 400, json.dumps({"error": {"message": "response_format is not supported"}}))
+        elif fault in ("400", "429", "500", "401", "404", "quota"):
             status = 429 if fault == "quota" else int(fault)
             code = "insufficient_quota" if fault == "quota" else "on_demand"
             send(handler, status, json.dumps({"error": {"message": f"fault {fault}", "code": code}}))

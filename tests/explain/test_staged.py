@@ -138,6 +138,7 @@ def test_nothing_but_the_clip_reaches_a_question(clip):
         "frame_times",
         "waveform_N",
         "sample_rate",
+        "form",
     }
     assert not {"label", "clip", "split", "id"} & {field.name for field in fields(Observation)}
 

@@ -122,7 +122,7 @@ def fetched_wheel(package: str, folder: Path) -> Path:
     if done.returncode or len(wheels) != 1:
         said = [line for line in done.stderr.splitlines() if line.startswith("ERROR")] or ["it left no wheel"]
         raise UserError(
-            f"package {package}: pip cannot fetch it ({said[-1].removeprefix('ERROR: ')}); see whether it is still there"
+            f"package {package}: pip cannot fetch it ({said[-1].removeprefix('ERROR: ')}); is it still there?"
         )
     return wheels[0]
 

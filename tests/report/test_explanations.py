@@ -105,6 +105,16 @@ def test_what_contradicts_measurements_is_shown_first(tmp_path):
     assert page.index("<b>a$_$2</b>") < page.index("<b>a$_$1</b>")
 
 
+def test_what_should_not_be_there_is_counted_and_shown_as_words(tmp_path):
+    flag = {"part": "audio", "kind": "echo of the transcript", "words": "i love <b>rivers"}
+    line = {"id": "a$_$1", "audio": "I love <b>rivers.", "provenance": {"explainer": "x", "flags": [flag]}}
+    (tmp_path / "e.jsonl").write_text(json.dumps(line))
+    found = explain_report(tmp_path / "e.jsonl")
+    assert found.flagged == [("a$_$1", flag)]
+    assert "flagged 1 clips: echo of the transcript 1" in found.text()
+    assert "i love &lt;b&gt;rivers" in found.page.read_text()
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [

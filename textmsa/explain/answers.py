@@ -14,6 +14,18 @@ Read = Callable[[str], T]
 
 LONGEST_CLUE = 1200  # characters; prompts ask for 35 words
 LONGEST_REASON = 4000
+SUMMARY_FORM, REASON_FORM = 240, 1000
+"""Characters that a model held to a form may write: room for the words asked for, and less than its tokens allow."""
+CONCLUSION_FORM: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "summary": {"type": "string", "minLength": 1, "maxLength": SUMMARY_FORM},
+        "reason": {"type": "string", "minLength": 1, "maxLength": REASON_FORM},
+    },
+    "required": ["summary", "reason"],
+    "additionalProperties": False,
+}
+"""What `read_conclusion` reads, as a JSON schema."""
 REFUSAL = re.compile(
     r"^\W*(?:(?:i['’]?m|i am|we are) (?:(?:very|so|really) )?(?:sorry|unable|not able)|sorry\b"
     r"|(?:i|we) (?:can(?:no|['’])t|can ?not|won['’]t|am unable|must decline)"
@@ -91,6 +103,16 @@ def read_score(low: float, high: float) -> Read[float]:
         return float(value)
 
     return read
+
+
+def score_form(low: float, high: float) -> dict[str, Any]:
+    """What `read_score` reads, as a JSON schema."""
+    return {
+        "type": "object",
+        "properties": {"score": {"type": "number", "minimum": low, "maximum": high}},
+        "required": ["score"],
+        "additionalProperties": False,
+    }
 
 
 def json_object(text: str) -> dict[str, Any]:

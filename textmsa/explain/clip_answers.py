@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from threading import Semaphore
@@ -83,14 +83,18 @@ class ClipAnswers:
         by: LanguageModel | None = None,
         shows: tuple[str, ...] = (),
         language: Language | None = None,
+        form: dict[str, Any] | None = None,
         **values: str,
     ) -> T | None:
-        """What `read` makes of the answer to the prompt `name`: asked once, and once more where it is unusable."""
+        """What `read` makes of the answer to the prompt `name`: asked once, and once more where it is unusable.
+
+        A model that can be held to a JSON schema is held to `form`.
+        """
         model, template = by or self.asking.model, prompt(name, language or self.asking.language)
         text = template.fill(**values)
         record: dict[str, Any] = {"prompt": template.id, "prompt_sha256": template.sha256}
         self.stages[stage] = record
-        key = self._key(model, text, shows)
+        key = self._key(model, text, shows, form)
 
         def still_usable(document: dict[str, Any]) -> bool:
             """Limits may be others than when it was kept: then it is asked again."""
@@ -102,7 +106,7 @@ class ClipAnswers:
 
         try:
             answer, cached = self.asking.cache.get_or_make(
-                key, lambda: self._ask(model, text, shows, read), still_usable
+                key, lambda: self._ask(model, text, shows, form, read), still_usable
             )
         except AnswerError as error:
             self.failed[stage] = first_line(error, limit=LONGEST_FAILURE)
@@ -113,9 +117,17 @@ class ClipAnswers:
         record |= {name: value for name, value in answer.items() if name != "text"} | {"cached": cached}
         return read(answer["text"])
 
-    def _ask(self, model: LanguageModel, text: str, shows: tuple[str, ...], read: Read[T]) -> dict[str, Any]:
+    def _ask(
+        self,
+        model: LanguageModel,
+        text: str,
+        shows: tuple[str, ...],
+        form: dict[str, Any] | None,
+        read: Read[T],
+    ) -> dict[str, Any]:
         """Ask, and once more where the answer is unusable; what is kept of the usable one."""
         question, frames = self._question(text, shows)
+        question = replace(question, form=form)
         started, tokens_in, tokens_out = time.monotonic(), 0, 0
         earlier: tuple[Turn, ...] = ()
         while True:
@@ -139,6 +151,8 @@ class ClipAnswers:
             "date": datetime.now(UTC).isoformat(timespec="seconds"),
             "repaired": bool(earlier),
         }
+        if answer.held_to_form:
+            about["held_to_form"] = True
         cost = model.cost(tokens_in, tokens_out)
         return about | ({} if cost is None else {"cost": cost}) | ({"frames": frames} if frames else {})
 
@@ -174,9 +188,11 @@ class ClipAnswers:
                 self._media = read_media(self.observation.path, fps=self.asking.fps, sample_rate=SAMPLE_RATE)
         return self._media
 
-    def _key(self, model: LanguageModel, text: str, shows: tuple[str, ...]) -> str:
+    def _key(self, model: LanguageModel, text: str, shows: tuple[str, ...], form: dict[str, Any] | None = None) -> str:
         """Of all that the answer depends on; the clip's file counts by its content."""
         parts: list[Any] = [model.identity(), text]
+        if form is not None and getattr(model, "takes_form", False):
+            parts.append(form)
         if shows:
             if self._content is None:
                 self._content = _content_of(self.observation.path)

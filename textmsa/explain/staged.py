@@ -11,8 +11,9 @@ from typing import Any, ClassVar
 
 from textmsa.errors import UserError
 from textmsa.explain.answer_cache import AnswerCache
-from textmsa.explain.answers import read_conclusion, read_score
+from textmsa.explain.answers import CONCLUSION_FORM, read_conclusion, read_score, score_form
 from textmsa.explain.clip_answers import Asking, ClipAnswers
+from textmsa.explain.flags import Given, flags
 from textmsa.explain.language_models.build import build_model
 from textmsa.explain.measured.checks import check
 from textmsa.explain.measured.explainer import MeasuredExplainer
@@ -51,7 +52,7 @@ class StagedExplainer:
     """
 
     name: ClassVar[str]
-    version: ClassVar[str] = f"2.{prompts_hash()}"
+    version: ClassVar[str] = f"3.{prompts_hash()}"
     needs_statistics: ClassVar[bool] = True
     passing_options: ClassVar[tuple[str, ...]] = ("cache",)
 
@@ -121,6 +122,7 @@ class StagedExplainer:
         explanation = Explanation(clues["audio"], clues["video"], clues["text"], summary, reason, clip.provenance())
         if self.measured is not None:
             explanation.provenance["checks"] = check(explanation, grades)
+        explanation.provenance["flags"] = flags(explanation, self._given(observation, facts, grades, clues))
         return explanation
 
     def score(self, observation: Observation, score_range: tuple[float, float]) -> tuple[float | None, dict[str, Any]]:
@@ -142,7 +144,8 @@ class StagedExplainer:
             return None, clip.provenance()  # a score without the pictures would be another's
         ends = f"{low:g}", f"{high:g}"
         read = read_score(low, high)
-        score = clip.answer("score", "zero_shot", read, shows=shows, clues=clues, low=ends[0], high=ends[1])
+        form = score_form(low, high)
+        score = clip.answer("score", "zero_shot", read, shows=shows, form=form, clues=clues, low=ends[0], high=ends[1])
         return score, clip.provenance()
 
     def _audio_clue(
@@ -156,6 +159,18 @@ class StagedExplainer:
         clip.audio_from = "measured facts"
         return clip.clue("audio", "describe_measured_audio", facts=voice) if voice else None
 
+    def _given(
+        self,
+        observation: Observation,
+        facts: dict[str, float],
+        grades: dict[str, int],
+        clues: dict[str, str | None],
+    ) -> Given:
+        """What of the clip there was to tell of."""
+        told = "" if self.model.hears else voice_facts(facts, grades, observation.duration)
+        heard = clues["audio"] is not None
+        return Given(observation.transcript, told, heard=heard, seen=clues["video"] is not None)
+
     def _text_clue(self, clip: ClipAnswers, observation: Observation) -> str | None:
         if not observation.transcript:
             return None
@@ -167,7 +182,8 @@ class StagedExplainer:
         if clip.failed or not any(clues.values()):
             return None, None  # a conclusion without one of its clues would hide that it failed
         described = clues_text({**clues, "transcript": observation.transcript}, self.asking.language)
-        concluded = clip.answer("refine", "refine", read_conclusion, by=self.asking.refiner, clues=described)
+        refiner, form = self.asking.refiner, CONCLUSION_FORM
+        concluded = clip.answer("refine", "refine", read_conclusion, by=refiner, form=form, clues=described)
         return concluded if concluded is not None else (None, None)
 
     def _grades(self, facts: dict[str, float]) -> dict[str, int]:

@@ -50,6 +50,11 @@ class ExplainedClip:
         return list(self.explanation.provenance.get("checks") or ())
 
     @property
+    def flags(self) -> list[dict[str, Any]]:
+        """What should not stand in its parts: echoes, what was not given, circles."""
+        return list(self.explanation.provenance.get("flags") or ())
+
+    @property
     def stages(self) -> list[dict[str, Any]]:
         """What was asked, a record a question."""
         return list((self.explanation.provenance.get("stages") or {}).values())
@@ -76,6 +81,8 @@ class ExplainReport:
     """Fact -> verdict -> claims."""
     contradicted: list[tuple[str, dict[str, Any]]]
     """Clip and check."""
+    flagged: list[tuple[str, dict[str, Any]]] = field(default_factory=list)
+    """Clip and flag."""
     cost: dict[str, float] = field(default_factory=dict)
     models: dict[str, int] = field(default_factory=dict)
 
@@ -97,6 +104,8 @@ class ExplainReport:
         if total := sum(map(sum, (count.values() for count in self.verdicts.values()))):
             agree = sum(count["agrees"] for count in self.verdicts.values())
             lines.append(f"  claims checked {total}: {agree} agree, {len(self.contradicted)} contradict measurements")
+        if self.flagged:
+            lines.append(f"  flagged {len({name for name, _ in self.flagged})} clips: {_kinds(self.flagged)}")
         if self.cost.get("questions"):
             lines.append("  " + ", ".join(f"{name} {_figure(name, value)}" for name, value in self.cost.items()))
         return "\n".join([*lines, f"{self.page}: the page"])
@@ -172,9 +181,15 @@ def count_up(clips: list[ExplainedClip], page: Path, text_encoder: str, limit: i
         limit=limit,
         verdicts=verdicts,
         contradicted=[(clip.id, c) for clip in clips for c in clip.checks if c["verdict"] == "contradicts"],
+        flagged=[(clip.id, flag) for clip in clips for flag in clip.flags],
         cost=costs(clips),
         models=dict(Counter(name for clip in clips for name in models_of(clip)).most_common()),
     )
+
+
+def _kinds(flagged: list[tuple[str, dict[str, Any]]]) -> str:
+    """How often each kind was found."""
+    return ", ".join(f"{kind} {count}" for kind, count in Counter(flag["kind"] for _, flag in flagged).most_common())
 
 
 def _residual(clip: ExplainedClip) -> str | None:
@@ -295,6 +310,13 @@ def _sections(file: Path, clips: list[ExplainedClip], report: ExplainReport) -> 
         flagged = [[name, c["claim"], c["fact"], f"{c['grade']} of 6"] for name, c in report.contradicted]
         yield f"<details><summary>{len(flagged)} claims contradict what was measured</summary>"
         yield table(["clip", "claim", "fact", "measured grade"], flagged) + "</details>"
+    if report.flagged:
+        flagged = [[name, flag["part"], flag["kind"], flag["words"]] for name, flag in report.flagged]
+        yield "<h2>What should not be there</h2>"
+        yield "<p><small>Words of the transcript, the question or the numbers given back; claims of what was not "
+        yield "given; circles. Rules of ours, on the words alone.</small></p>"
+        yield f"<details><summary>{_kinds(report.flagged)}</summary>"
+        yield table(["clip", "part", "kind", "words"], flagged) + "</details>"
     if report.cost:
         yield "<h2>Cost</h2>" + table(["", ""], [[n, _figure(n, value)] for n, value in report.cost.items()])
     yield "<h2>Examples</h2>"

@@ -50,12 +50,14 @@ class DescribedClips:
     language: Language = "en"
 
     def read(self, *, sees: bool, hears: bool) -> list[Example]:
-        """The answers that a model which sees or hears can learn.
+        """The answers that a model which sees or hears, or a model of words alone, can learn.
 
         Raises UserError for a file in another form, or one that holds nothing to learn.
         """
         if not self.clips.is_dir():
             raise UserError(f"--clips {self.clips}: no such folder")
+        if self.data.suffix.lower() == ".csv" and not sees and not hears:
+            raise UserError(f"--data {self.data}: a model of words alone learns conversations; give a .jsonl")
         if self.data.suffix.lower() == ".csv":
             examples = self._of_table(("video",) * sees + ("audio",) * hears)
         elif self.data.suffix.lower() == ".jsonl":
@@ -114,7 +116,7 @@ class DescribedClips:
 
 def _of_conversation(document: dict[str, Any], clips: Path, perceived: tuple[str, ...]) -> list[Example]:
     """Raises one of the errors of Python's own types where the document has another form."""
-    name = document["video"]
+    name = document["video"] if perceived else document.get("video", "")
     clip = clips / (name if isinstance(name, str) else name[0])
     turns = [(turn["from"], turn["value"]) for turn in document["conversations"]]
     asked, answers = [v for who, v in turns if who == "human"], [v for who, v in turns if who == "gpt"]
@@ -152,6 +154,8 @@ class Shown:
 
     def question(self, example: Example) -> Question:
         """The question that the answer is to; raises UnreadableClip where the clip lacks what should be shown."""
+        if not example.shows:  # a model of words alone
+            return Question(example.prompt)
         media = self.media(example.clip)
         shows_video = "video" in example.shows and media.frames is not None
         shows_audio = "audio" in example.shows and media.waveform_N is not None

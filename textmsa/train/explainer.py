@@ -38,9 +38,9 @@ class FinetuneRecipe:
     """All that decides what is learnt of some descriptions."""
 
     model: str
-    """Folder, or id on a hub."""
-    explainer: Literal["videollama3", "qwen_omni"] = "videollama3"
-    """Which model it is."""
+    """Folder, id on a hub, or (causal_lm) a file in GGUF."""
+    explainer: Literal["videollama3", "qwen_omni", "causal_lm"] = "videollama3"
+    """Which model it is; causal_lm, a model of words alone, learns conversations without a clip (--data in .jsonl)."""
     revision: str | None = None
     """Of a hub's id."""
     language: Language = "en"

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from textmsa.train.explainer import FinetuneRecipe
 
-LAYERS = r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
-"""The linear layers of the language model; those of eyes and ears stay as they are."""
 LOGS, MOST_STEPS_A_CHECKPOINT, CHECKPOINTS_A_RUN = 100, 100, 10
 
 
@@ -35,7 +33,7 @@ def with_updates(model: LocalModel, recipe: "FinetuneRecipe") -> "PeftModel":
         r=recipe.rank,
         lora_alpha=recipe.alpha,
         lora_dropout=recipe.dropout,
-        target_modules=LAYERS,
+        target_modules=model.updated_layers,
         task_type="CAUSAL_LM",
         bias="none",
     )

@@ -12,6 +12,7 @@ class CausalLm(LocalModel):
     """Any causal language model of transformers that has a chat template (Qwen, Llama, Mistral, ...)."""
 
     name: ClassVar[str] = "causal_lm"
+    updated_layers: ClassVar[str] = r".*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
 
     def set_up(self, config: "PretrainedConfig", model: str, revision: str | None) -> str:
         """Nothing is needed besides the tokenizer."""

@@ -7,12 +7,14 @@ import base64
 import io
 import os
 import weakref
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Literal
 from urllib.parse import urlsplit
 
 import numpy as np
 
 from textmsa.errors import AnswerError, UserError
+from textmsa.explain.language_models.answer_form import NO_FORM, REFUSING, FormsTaken, SchemaRefused, response_format
 from textmsa.explain.language_models.minute_limit import MinuteLimit
 from textmsa.explain.language_models.question import Answer, Picture, Question, Turn
 from textmsa.types import FloatArray
@@ -61,6 +63,9 @@ class ChatEndpoint:
         Longest side of a frame, in pixels.
     price_in, price_out
         Price of a million tokens, for the sum at the end.
+    structured
+        Hold answers that are to be JSON to a schema (`response_format`), where the server can; it is asked once whether
+        it can.
     """
 
     name = "chat_endpoint"
@@ -83,6 +88,7 @@ class ChatEndpoint:
         image_side: int = 448,
         price_in: float | None = None,
         price_out: float | None = None,
+        structured: bool = True,
     ) -> None:
         if not str(base_url).startswith(("http://", "https://")):
             raise UserError(f"base_url {base_url!r}: give http://... or https://..., up to and with /v1")
@@ -96,6 +102,8 @@ class ChatEndpoint:
             self.sampling["seed"] = seed
         self.concurrency, self.image_side = concurrency, image_side
         self.prices = price_in, price_out
+        self.takes_form = structured  # counts as a part of those questions that have a form, and of no others
+        self._forms = FormsTaken() if structured else None
         self.limit = MinuteLimit(requests_per_minute, tokens_per_minute)
         self._client = _client(self.base_url, timeout, retries)
         weakref.finalize(self, self._client.close)  # its connections end with it, and not when memory is next tidied
@@ -113,16 +121,36 @@ class ChatEndpoint:
         for turn in earlier:
             messages += [{"role": "assistant", "content": turn.answer}, {"role": "user", "content": turn.complaint}]
         try:
-            return self._complete(messages)
+            return self._held(messages, question.form)
         except Unreadable:
-            return self._complete(messages)  # a proxy's hiccup, most likely
+            return self._held(messages, question.form)  # a proxy's hiccup, most likely
 
-    def _complete(self, messages: list[Any]) -> Answer:
+    def _held(self, messages: list[Any], form: dict[str, Any] | None) -> Answer:
+        """A completion held to a form where the server has such; what it refuses once it is not asked for again."""
+        if form is None or self._forms is None:
+            return self._complete(messages)
+        refused = ""
+        for level, sent in self._forms.to_try(form):
+            try:
+                answer = replace(self._complete(messages, sent), held_to_form=True)
+            except SchemaRefused as error:
+                refused = refused or str(error)
+                continue
+            self._forms.learn(level, self.base_url, refused)
+            return answer
+        answer = self._complete(messages)  # where this is refused too, it was not the form's fault
+        self._forms.learn(NO_FORM, self.base_url, refused)
+        return answer
+
+    def _complete(self, messages: list[Any], form: dict[str, Any] | None = None) -> Answer:
         import openai
 
         self.limit.wait()
         try:
-            completion = self._client.chat.completions.create(model=self.model, messages=messages, **self.sampling)
+            held: dict[str, Any] = {} if form is None else {"response_format": response_format(form)}
+            completion = self._client.chat.completions.create(
+                model=self.model, messages=messages, **self.sampling, **held
+            )
         except (openai.AuthenticationError, openai.PermissionDeniedError) as error:
             raise UserError(f"{self.base_url} wants another key ({_short(error)}): set {' or '.join(KEYS)}") from error
         except openai.NotFoundError as error:
@@ -134,7 +162,8 @@ class ChatEndpoint:
         except openai.APITimeoutError as error:
             raise AnswerError(f"no answer in time after {self._client.max_retries + 1} tries") from error
         except openai.APIStatusError as error:
-            raise AnswerError(f"HTTP {error.status_code}: {_short(error)}") from error
+            kind = SchemaRefused if form is not None and error.status_code in REFUSING else AnswerError
+            raise kind(f"HTTP {error.status_code}: {_short(error)}") from error
         except openai.APIConnectionError as error:
             raise AnswerError(f"connection lost after {self._client.max_retries + 1} tries: {_short(error)}") from error
         except (openai.OpenAIError, ValueError) as error:

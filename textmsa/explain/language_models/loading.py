@@ -1,6 +1,7 @@
 """The parts of a language model's checkpoint: tokenizer, configuration, network, adapter, and what it is known by.
 
-A checkpoint is a folder, or an id on a hub with its revision. What lacks or does not fit is a UserError of one line.
+A checkpoint is a folder, an id on a hub with its revision, or one file in GGUF. What lacks or does not fit is a
+UserError of one line.
 """
 
 import hashlib
@@ -17,17 +18,36 @@ CHAT_TEMPLATE = "chat_template.json"
 """Where older checkpoints keep the form of their conversations; newer ones keep it with the tokenizer."""
 SAMPLED = 1 << 20
 """Bytes at either end of a large file by which it is known."""
+GGUF = ".gguf"
+"""Ends the name of a whole checkpoint in one file (llama.cpp's form); its weights are made float32 when read."""
+
+
+def gguf_source(model: str) -> tuple[str, dict[str, str]]:
+    """Where transformers finds a checkpoint: (folder or id, options that name the file within, for one in GGUF).
+
+    Raises UserError for a file in GGUF that is not there, or where the package that reads it lacks.
+    """
+    from importlib.util import find_spec
+
+    if not model.endswith(GGUF):
+        return model, {}
+    if not Path(model).is_file():
+        raise UserError(f"model {model!r}: no such file; give a file in GGUF, a folder or a hub's id")
+    if find_spec("gguf") is None:
+        raise UserError(f"model {model!r}: needs the package gguf: pip install gguf")
+    return str(Path(model).parent), {"gguf_file": Path(model).name}
 
 
 def load_tokenizer(model: str, revision: str | None) -> "PreTrainedTokenizerBase":
     """The checkpoint's tokenizer with its chat template; UserError where either lacks."""
     from transformers import AutoTokenizer
 
+    source, within = gguf_source(model)
     try:
-        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(model, revision=revision)
+        tokenizer: PreTrainedTokenizerBase = AutoTokenizer.from_pretrained(source, revision=revision, **within)
     except (OSError, ValueError) as error:
         raise UserError(f"model {model!r}: no tokenizer there ({first_line(error)})") from error
-    older = checkpoint_file(model, CHAT_TEMPLATE, revision)
+    older = None if within else checkpoint_file(model, CHAT_TEMPLATE, revision)
     if tokenizer.chat_template is None and older is not None:
         tokenizer.chat_template = json.loads(older.read_text(encoding="utf-8"))["chat_template"]
     if tokenizer.chat_template is None:
@@ -49,8 +69,9 @@ def load_config(model: str, revision: str | None, part: str = "") -> "Pretrained
     """A checkpoint's configuration, or a part of it where it has that; UserError where there is none."""
     from transformers import AutoConfig
 
+    source, within = gguf_source(model)
     try:
-        config: PretrainedConfig = AutoConfig.from_pretrained(model, revision=revision)
+        config: PretrainedConfig = AutoConfig.from_pretrained(source, revision=revision, **within)
     except (OSError, ValueError) as error:
         raise UserError(f"model {model!r}: cannot be loaded ({first_line(error)})") from error
     return getattr(config, part, config) if part else config
@@ -85,13 +106,16 @@ def load_network(
     """
     import transformers
 
-    options: dict[str, Any] = {"revision": revision, "dtype": dtype}
+    source, within = gguf_source(model)
+    options: dict[str, Any] = {"revision": revision, "dtype": "float32" if within and dtype == "auto" else dtype}
     if load_in_4bit:
         _need_4bit(device)
         options["quantization_config"] = transformers.BitsAndBytesConfig(load_in_4bit=True)
         options["device_map"] = {"": device}
     try:
-        net: PreTrainedModel = getattr(transformers, network).from_pretrained(model, config=config, **options)
+        net: PreTrainedModel = getattr(transformers, network).from_pretrained(
+            source, config=config, **within, **options
+        )
     except (OSError, ValueError) as error:
         raise UserError(f"model {model!r}: cannot be loaded ({first_line(error)})") from error
     return net if load_in_4bit else cast("PreTrainedModel", net.to(device))  # type: ignore[arg-type]
@@ -118,10 +142,12 @@ def _need_4bit(device: str) -> None:
         raise UserError("load_in_4bit needs a GPU and the package bitsandbytes: leave it out")
 
 
-def fingerprint(folder: Path) -> str:
-    """A hash by which a folder's weights are known again: small files whole, of large ones size and both ends."""
+def fingerprint(checkpoint: Path) -> str:
+    """A hash by which a folder's (or file's) weights are known again: small files whole, else size and both ends."""
     digest = hashlib.sha256()
-    for path in sorted(path for path in folder.iterdir() if path.is_file()):
+    for path in (
+        sorted(path for path in checkpoint.iterdir() if path.is_file()) if checkpoint.is_dir() else [checkpoint]
+    ):
         size = path.stat().st_size
         digest.update(f"{path.name}\0{size}\0".encode())
         with path.open("rb") as file:

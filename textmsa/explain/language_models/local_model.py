@@ -43,7 +43,7 @@ class LocalModel:
     Parameters
     ----------
     model
-        Folder, or id on a hub.
+        Folder, id on a hub, or file in GGUF.
     revision
         Of a hub's id.
     adapter
@@ -63,6 +63,8 @@ class LocalModel:
     name: ClassVar[str]
     sees: bool = False
     hears: bool = False
+    updated_layers: ClassVar[str] = r".*language_model.*\.(q_proj|k_proj|v_proj|o_proj|gate_proj|up_proj|down_proj)"
+    """The linear layers that `finetune-explainer` updates: the language model's; eyes and ears stay as they are."""
     config_part: ClassVar[str] = ""
     """The part of a checkpoint's configuration that is the network's; "" for all of it."""
 
@@ -97,8 +99,8 @@ class LocalModel:
         self.net.eval()
         self._identity: dict[str, Any] = {
             "backend": self.name,
-            "model": Path(model).name if Path(model).is_dir() else model,
-            "revision": fingerprint(Path(model)) if Path(model).is_dir() else self.net.config._commit_hash,
+            "model": Path(model).name if Path(model).exists() else model,
+            "revision": fingerprint(Path(model)) if Path(model).exists() else self.net.config._commit_hash,
             "dtype": str(self.net.dtype).removeprefix("torch."),
             "max_tokens": max_tokens,
         }

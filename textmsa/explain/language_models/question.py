@@ -26,6 +26,8 @@ class Question:
     waveform_N: FloatArray | None = None
     sample_rate: int = 0
     """Hz."""
+    form: dict[str, Any] | None = None
+    """JSON schema that the answer must fit, for a model that can be held to one; it is read strictly all the same."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,8 @@ class Answer:
     """Whether it came to its end, was cut at the limit of tokens, or was withheld."""
     tokens_in: int = 0
     tokens_out: int = 0
+    held_to_form: bool = False
+    """Whether the model was held to the question's `form` while it answered."""
 
 
 class LanguageModel(Protocol):

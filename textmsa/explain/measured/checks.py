@@ -28,18 +28,29 @@ def _claim(fact: str, large: bool, english: str, chinese: str) -> SizeClaim:
     return SizeClaim(fact, large, re.compile(rf"\b(?:{english})\b|{chinese}", re.IGNORECASE))
 
 
+IS = r"(?:(?:is|was|of (?:the|this|his|her|their) \w+ is) )?(?:(?:very|quite|rather|slightly|relatively|too) )?"
+"""Between a quality and its size: "pitch is very high"."""
 AUDIO_CLAIMS = (
-    _claim("loudness", True, r"loud(?:ly|er)?|shout(?:s|ing|ed)?|high volume", "大声|响亮|音量(?:较|很|偏)?[大高]"),
+    _claim(
+        "loudness",
+        True,
+        rf"loud(?:ly|er)?|shout(?:s|ing|ed)?|high volume|volume {IS}high",
+        "大声|响亮|音量(?:较|很|偏)?[大高]",
+    ),
     _claim(
         "loudness",
         False,
-        r"quiet(?:ly|er)?|soft(?:ly|er)?|whisper(?:s|ing|ed)?|low volume",
+        rf"quiet(?:ly|er)?|soft(?:ly|er)?|whisper(?:s|ing|ed)?|low volume|volume {IS}low",
         "小声|轻声|低声|音量(?:较|很|偏)?[小低]",
     ),
     _claim("rate", True, r"fast(?:er)?|rapid(?:ly)?|quick(?:ly|er)?|hurried(?:ly)?", "语速(?:较|很|偏)?快|急促"),
     _claim("rate", False, r"slow(?:ly|er)?|unhurried(?:ly)?", "语速(?:较|很|偏)?[慢缓]|缓慢"),
-    _claim("pitch", True, r"high(?:er)?[- ]pitch(?:ed)?|high(?:er)? voice", "音[高调](?:较|很|偏)?高|尖"),
-    _claim("pitch", False, r"low(?:er)?[- ]pitch(?:ed)?|deep(?:er)? voice", "音[高调](?:较|很|偏)?低|低沉"),
+    _claim(
+        "pitch", True, rf"high(?:er)?[- ]pitch(?:ed)?|high(?:er)? voice|pitch {IS}high", "音[高调](?:较|很|偏)?高|尖"
+    ),
+    _claim(
+        "pitch", False, rf"low(?:er)?[- ]pitch(?:ed)?|deep(?:er)? voice|pitch {IS}low", "音[高调](?:较|很|偏)?低|低沉"
+    ),
     _claim("pitch_range", True, r"lively|animated|melodic|expressive(?:ly)?", "抑扬顿挫|起伏"),
     _claim("pitch_range", False, r"monotone|monotonous(?:ly)?|flat(?:ly)?", "平淡|单调|平板"),
     _claim(
@@ -48,6 +59,7 @@ AUDIO_CLAIMS = (
         r"many pauses|frequent pauses|long pauses|halting(?:ly)?|hesitant(?:ly)?",
         "停顿(?:较|很)?多|迟疑",
     ),
+    _claim("pauses", False, r"few(?:er)? pauses|hardly (?:any )?pauses|no pauses|without pauses", "停顿(?:较|很)?少"),
 )
 VIDEO_CLAIMS = (
     _claim("smile", True, r"smil(?:e|es|ing|ed)|grin(?:s|ning|ned)?", "微笑|笑容|笑着"),
@@ -94,11 +106,27 @@ def check(explanation: Explanation, grades: dict[str, int]) -> list[dict[str, An
     for modality, claims in (("audio", AUDIO_CLAIMS), ("video", VIDEO_CLAIMS)):
         text = getattr(explanation, modality) or ""
         for claim in claims:
-            words = next((m for m in claim.words.finditer(text) if not NEGATED.search(text[: m.start()])), None)
+            others = [other.words for other in claims if other.fact == claim.fact and other.large != claim.large]
+            words = next((m for m in claim.words.finditer(text) if _is_claimed(text, m, others)), None)
             if words is not None and claim.fact in grades:
                 grade = grades[claim.fact]
                 checks.append(asdict(Check(modality, words.group(), claim.fact, grade, _verdict(claim.large, grade))))
     return checks
+
+
+def _is_claimed(text: str, match: re.Match[str], others: list[re.Pattern[str]]) -> bool:
+    """Whether words that say a size say it here: not after "not", nor as what the opposite size just before is of.
+
+    "A flat-melodic voice" is said to be flat, and not to be melodic as well; "flat, melodic" would be both.
+    """
+    before = text[: match.start()]
+    if NEGATED.search(before):
+        return False
+    return not any(
+        other.end() in (len(before) - 1, len(before)) and before[other.end() :] in ("", "-", " ")
+        for pattern in others
+        for other in pattern.finditer(before)
+    )
 
 
 def _verdict(large: bool, grade: int) -> Verdict:

@@ -1,0 +1,119 @@
+"""Precision and recall of the checks on answers of real models that a person has read: answers.csv.
+
+Each row is one answer with what its model was given. `wrong` is what the reader found, kinds of `KINDS` with "+"
+between them, or "-". `python tests/real_models/judged.py` prints the table; the checks are run anew on every row.
+`python tests/real_models/judged.py --sheet OUT ANSWERS.jsonl ...` writes a hundred answers of `answer_clips.py` with
+`wrong` left empty, to be read; without what the checks say, which must not lead the reader.
+"""
+
+import csv
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+from textmsa.explain.flags import Given, flags
+from textmsa.explain.measured.checks import check
+from textmsa.types import Explanation
+
+HERE = Path(__file__).resolve().parent
+TABLE = HERE / "answers.csv"
+COLUMNS = ("model", "form", "id", "part", "transcript", "facts", "grades", "answer", "wrong")
+KINDS = (
+    "contradiction",
+    "echo of the transcript",
+    "echo of the question",
+    "echo of the numbers",
+    "not given",
+    "circles",
+    "other",
+)
+"""What a reader may find wrong; `other` (it misses sarcasm, it is beside the point) no check looks for."""
+
+
+@dataclass(frozen=True)
+class Judged:
+    """One answer, as a person read it and as the checks do."""
+
+    read: frozenset[str]
+    checked: frozenset[str]
+
+
+def checked_kinds(row: dict[str, str]) -> frozenset[str]:
+    """The kinds that the checks find in a row."""
+    told = Explanation(**{row["part"]: row["answer"]})
+    given = Given(row["transcript"], row["facts"], heard=bool(row["facts"]), seen=False)
+    kinds = {str(flag["kind"]) for flag in flags(told, given)}
+    if any(found["verdict"] == "contradicts" for found in check(told, json.loads(row["grades"]))):
+        kinds.add("contradiction")
+    return frozenset(kinds)
+
+
+def judged(table: Path = TABLE) -> list[Judged]:
+    """All rows."""
+    with table.open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    read = []
+    for row in rows:
+        wrong = frozenset(row["wrong"].split("+")) - {"-"}
+        if unknown := wrong - set(KINDS):
+            raise ValueError(f"{table}: {row['id']}: unknown {sorted(unknown)}")
+        read.append(Judged(wrong, checked_kinds(row)))
+    return read
+
+
+def figures(rows: list[Judged]) -> list[tuple[str, int, int, int]]:
+    """Kind, answers in which a person found it, in which the checks did, in which both did; last, anything at all."""
+    found = [
+        (
+            kind,
+            sum(kind in row.read for row in rows),
+            sum(kind in row.checked for row in rows),
+            sum(kind in row.read & row.checked for row in rows),
+        )
+        for kind in KINDS
+    ]
+    anything = (
+        sum(bool(row.read) for row in rows),
+        sum(bool(row.checked) for row in rows),
+        sum(bool(row.read) and bool(row.checked) for row in rows),
+    )
+    return [*found, ("anything", *anything)]
+
+
+def write_sheet(out: Path, files: list[Path], *, answers: int = 100) -> int:
+    """Evenly spread answers of all parts, to be read; how many there are."""
+    rows = []
+    for file in files:
+        for line in file.read_text(encoding="utf-8").splitlines():
+            told = json.loads(line)
+            of = told["provenance"]["model"]["model"], file.stem, told["id"]
+            given = told["transcript"], told["facts"], json.dumps(told["grades"])
+            rows += [
+                (*of, part, *given, told[part], "") for part in ("audio", "text", "summary", "reason") if told[part]
+            ]
+    chosen = [rows[int((place + 0.5) * len(rows) / answers)] for place in range(min(answers, len(rows)))]
+    with out.open("w", encoding="utf-8", newline="") as stream:
+        csv.writer(stream).writerows([COLUMNS, *chosen])
+    return len(chosen)
+
+
+def main() -> int:
+    """Print precision and recall by kind, or write a sheet to be read."""
+    if sys.argv[1:2] == ["--sheet"]:
+        print(f"{write_sheet(Path(sys.argv[2]), [Path(name) for name in sys.argv[3:]])} answers: {sys.argv[2]}")
+        return 0
+    if not TABLE.is_file():
+        print(f"{TABLE.name}: not there; nobody has read a sheet yet (see --sheet)")
+        return 0
+    rows = judged()
+    print(f"{len(rows)} answers\nkind | read | checks | both | precision | recall")
+    for kind, read, checked, both in figures(rows):
+        precision = f"{both / checked:.2f}" if checked else "-"
+        recall = f"{both / read:.2f}" if read else "-"
+        print(f"{kind} | {read} | {checked} | {both} | {precision} | {recall}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

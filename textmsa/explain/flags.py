@@ -1,0 +1,177 @@
+"""What a language model's explanation should not hold: echoes, claims of what it was not given, circles.
+
+Small models copy the transcript into the clue of the voice, hand back the question or the numbers that they were told,
+tell of a face that nobody described, and go round in circles. The words and lengths below are ours, chosen on few
+answers of SmolLM2-135M so far, and are to be held against a hundred that a person has read (docs/real-models.md).
+"""
+
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from functools import cache
+from typing import Any, Literal
+
+from textmsa.explain.prompts import all_prompts
+from textmsa.types import EXPLANATION_PARTS, Explanation
+
+Kind = Literal["echo of the transcript", "echo of the question", "echo of the numbers", "not given", "circles"]
+ECHO = 4  # words in a row that are told of a voice or face and stand in the transcript
+QUOTED = 0.8  # share of the words that conclude or describe the words and are the transcript's own
+QUESTION_ECHO = 7  # words in a row that are the question's own
+ROUNDS = 3  # times that the same words are said
+ROUND = 6  # words in a row
+NUMBERS = 2  # numbers handed back
+WORD = re.compile(r"[\u4e00-\u9fff]|[^\W_]+(?:['’][^\W_]+)?")
+NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?")
+FORM = re.compile(r"\bin the (?:video|audio|text)\b,?|\bthe subtitle reads\b:?|\btherefore\b,?", re.IGNORECASE)
+OF_A_FACE = re.compile(
+    r"\b(?:smil(?:e[sd]?|ing)|frown(?:s|ed|ing)?|grin(?:s|ned|ning)?|eyes?|eyebrows?|brows?|gaze[sd]?|facial|faces?"
+    r"|gestur(?:e[sd]?|ing)|postures?|nod(?:s|ded|ding)?|body language|hands?)\b"
+    r"|微笑|笑容|皱眉|眉毛|目光|眼神|面部|表情|手势",
+    re.IGNORECASE,
+)
+OF_A_VOICE = re.compile(
+    r"\b(?:voices?|pitch(?:ed)?|loud(?:ly|ness|er)?|volume|high-pitched|low-pitched|monotone|melody|melodic"
+    r"|semitones?|syllables?|pauses?)\b|嗓音|音高|音调|音量|语速|停顿",
+    re.IGNORECASE,
+)
+OF_A_BODY = re.compile(
+    r"\b(?:young|old|elderly|middle-aged) (?:wo)?m[ae]n\b|\b(?:wo)?man['’]s\b|\ba (?:wo)?man\b", re.I
+)
+FACE_OF_WORDS = re.compile(r"\b(?:at|on) (?:the|one) hands?\b|\bon the other hand\b|\bhand in hand\b", re.IGNORECASE)
+"""Where the words that may tell of a face do not."""
+
+
+@dataclass(frozen=True)
+class Flag:
+    """One thing in one part that should not be there."""
+
+    part: str
+    """"audio", "video", "text", "summary" or "reason"."""
+    kind: Kind
+    words: str
+    """The first of them."""
+
+
+@dataclass(frozen=True)
+class Given:
+    """What the model was given of a clip."""
+
+    transcript: str | None = None
+    facts: str = ""
+    """What was measured of the voice, as it was told."""
+    heard: bool = False
+    """Whether the voice could be told of: there was sound, or facts of it."""
+    seen: bool = False
+    """Whether the face could be told of."""
+
+
+def flags(explanation: Explanation, given: Given) -> list[dict[str, Any]]:
+    """What is found in each part, each kind once a part; parts that are None have nothing.
+
+    Parameters
+    ----------
+    explanation
+        Its parts are read.
+    given
+        What there was to tell of.
+    """
+    found = []
+    for part in EXPLANATION_PARTS:
+        text = getattr(explanation, part)
+        if text:
+            kinds: dict[str, Flag] = {}
+            for flag in _of_part(part, text, given):
+                kinds.setdefault(flag.kind, flag)
+            found += [asdict(flag) for flag in kinds.values()]
+    return found
+
+
+def _of_part(part: str, text: str, given: Given) -> Iterator[Flag]:
+    words = _words(FORM.sub(" ", text))
+    said = _words(given.transcript or "")
+    if part in ("audio", "video"):
+        whole = max(2, min(_long(ECHO, said), len(said)))
+        if run := _shared(words, said, whole):
+            yield Flag(part, "echo of the transcript", run)
+    elif part != "reason" and words and (share := _share(words, said)) >= QUOTED:
+        yield Flag(part, "echo of the transcript", f"{share:.0%} of the words")
+    if run := _shared(words, _question_words(), _long(QUESTION_ECHO, words), besides=said):
+        yield Flag(part, "echo of the question", run)
+    told = NUMBER.findall(given.facts)
+    numbers = NUMBER.findall(text)
+    back = [number for number in numbers if number in told]
+    if part in ("audio", "summary") and len(set(back)) >= NUMBERS:
+        yield Flag(part, "echo of the numbers", ", ".join(dict.fromkeys(back)))
+    if claim := _not_given(part, text, numbers, told, given):
+        yield Flag(part, "not given", claim)
+    if again := _circle(words):
+        yield Flag(part, "circles", again)
+
+
+def _not_given(part: str, text: str, numbers: list[str], told: list[str], given: Given) -> str | None:
+    """Words that tell of what a part's author could not know."""
+    known = {*told, *NUMBER.findall(given.transcript or "")}
+    if (part != "video" or not given.seen) and (made := next((n for n in numbers if n not in known), None)):
+        return made
+    sees = given.seen and part in ("video", "summary", "reason")
+    hears = given.heard and part in ("audio", "summary", "reason")
+    quoted = _spoken(text, given.transcript)
+    for knows, pattern in ((sees, OF_A_FACE), (hears, OF_A_VOICE), (sees, OF_A_BODY)):
+        claim = None if knows else pattern.search(FACE_OF_WORDS.sub(" ", quoted))
+        if claim is not None and claim.group().lower() not in (given.transcript or "").lower():
+            return claim.group()
+    return None
+
+
+def _spoken(text: str, transcript: str | None) -> str:
+    """A text without the transcript where it quotes all of it."""
+    return text.replace(transcript, " ") if transcript else text
+
+
+def _words(text: str) -> list[str]:
+    return [word.lower().replace("’", "'") for word in WORD.findall(text)]
+
+
+def _long(length: int, words: list[str]) -> int:
+    """A length in words; Chinese, whose words here are single characters, has twice as many."""
+    return 2 * length if any(len(word) == 1 and word > "\u4e00" for word in words) else length
+
+
+def _shared(words: list[str], others: list[str], length: int, *, besides: list[str] | None = None) -> str | None:
+    """The first `length` words in a row that both have, unless they also stand in `besides`."""
+    runs = {tuple(others[i : i + length]) for i in range(len(others) - length + 1)}
+    known = {tuple((besides or [])[i : i + length]) for i in range(len(besides or []) - length + 1)}
+    for start in range(len(words) - length + 1):
+        run = tuple(words[start : start + length])
+        if length and run in runs and run not in known:
+            return " ".join(run)
+    return None
+
+
+def _share(words: list[str], said: list[str]) -> float:
+    """Share of the words that lie in runs of three (or the whole transcript) that the transcript has too."""
+    length = min(3, len(said))
+    if not length:
+        return 0.0
+    runs = {tuple(said[i : i + length]) for i in range(len(said) - length + 1)}
+    covered = set()
+    for start in range(len(words) - length + 1):
+        if tuple(words[start : start + length]) in runs:
+            covered |= set(range(start, start + length))
+    return len(covered) / len(words)
+
+
+@cache
+def _question_words() -> list[str]:
+    """The words of all questions, one after the other."""
+    return [word for question in all_prompts() for word in _words(FORM.sub(" ", question.template))]
+
+
+def _circle(words: list[str]) -> str | None:
+    """Words in a row that come again and again."""
+    length = _long(ROUND, words)
+    runs = Counter(tuple(words[i : i + length]) for i in range(len(words) - length + 1))
+    again = [run for run, count in runs.items() if count >= ROUNDS]
+    return " ".join(again[0]) if again else None
