@@ -134,14 +134,19 @@ class EverydayPredictor:
         other.recogniser = recogniser
         return other
 
-    def scored_media(self, media: "Media", spoken: Transcript) -> tuple[Prediction, Observation]:
+    def scored_media(
+        self, media: "Media", spoken: Transcript, *, contributions: Shown = "modalities"
+    ) -> tuple[Prediction, Observation]:
         """The prediction, with what was observed, of a clip that is decoded already: a stretch of a longer file.
 
         Raises ClipError where an extractor broke down.
         """
         started = time.monotonic()
         observed = observe_and_explain(media, spoken.text, self.parts, why_no_text=spoken.reason)
-        return self._scored(str(media.path), observed, spoken, since=started), observed.observation
+        prediction, observation = self._scored(str(media.path), observed, spoken, since=started), observed.observation
+        said = Clip(id=observation.path.name, path=observation.path, transcript=spoken.text)
+        sample = Sample(said, observation, observed.explanation)
+        return self.with_changes(prediction, sample, contributions), observation
 
     def about(self) -> dict[str, Any]:
         """What it is, for JSON: the hash of its file decides every score."""

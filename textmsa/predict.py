@@ -121,7 +121,9 @@ class Predictor:
         """The same, nothing loaded again, that writes down what is said."""
         return Predictor(self.run, precision=self.precision, parts=self.parts, recogniser=recogniser)
 
-    def scored_media(self, media: "Media", spoken: Transcript) -> tuple[Prediction, Observation]:
+    def scored_media(
+        self, media: "Media", spoken: Transcript, *, contributions: Shown = "modalities"
+    ) -> tuple[Prediction, Observation]:
         """The prediction, with what was observed, of a clip that is decoded already: a stretch of a longer file.
 
         Raises ClipError where neither text nor audio nor video is in it, or an extractor broke down.
@@ -129,7 +131,7 @@ class Predictor:
         started = time.monotonic()
         observed = observe_and_explain(media, spoken.text, self.parts, why_no_text=spoken.reason)
         prediction, sample, _ = self._scored(str(media.path), observed, spoken, since=started)
-        return prediction, sample.observation
+        return self.with_changes(prediction, sample, contributions), sample.observation
 
     @property
     def preparation(self) -> Preparation:

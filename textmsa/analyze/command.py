@@ -26,7 +26,7 @@ from textmsa.speech.subtitles import subtitles_beside
 from textmsa.speech.transcripts import chosen_model
 from textmsa.store.preparation import Preparation
 
-VERSION = 1
+VERSION = 2
 """Raise it when what is recorded of an utterance changes; folders begun before are refused."""
 FILES = ("timeline.csv", "timeline.srt", "timeline.eaf", "timeline.png", "timeline.json")
 THREADS = 2  # of the recogniser
