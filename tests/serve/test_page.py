@@ -110,7 +110,7 @@ def upload(page: Any, *, words: str = SENTENCE, clip: Path = RECORDINGS / "speak
     page.set_input_files("#file", str(clip))
     page.fill("#words", words)
     page.click("#score")
-    page.wait_for_selector("#panel .scale", timeout=120_000)
+    page.wait_for_selector(".panel .scale", timeout=120_000)
     until(page, "document.querySelector('.stage video').readyState >= 2")
 
 
@@ -152,7 +152,7 @@ def test_what_is_kept_is_what_was_shown(opened, tmp_path):
         ("PNG", lambda data: data.startswith(b"\x89PNG") and len(data) > 10_000),
     ):
         with page.expect_download() as download:
-            page.click(f"#panel button:text-is('{name}')")
+            page.click(f".panel button:text-is('{name}')")
         download.value.save_as(tmp_path / name)
         assert check((tmp_path / name).read_bytes()), name
 
@@ -164,7 +164,7 @@ def test_words_from_right_to_left_are_laid_out_so_and_nothing_sent_becomes_marku
     assert page.evaluate("getComputedStyle(document.querySelector('.spoken')).direction") == "rtl"
     first, second = (line.locator(".word").nth(i).bounding_box() for i in range(2))
     assert first["x"] > second["x"]
-    assert page.locator("#told img").count() == 0
+    assert page.locator(".told img").count() == 0
 
 
 def test_a_clip_that_cannot_be_used_is_told_and_the_page_goes_on(opened, tmp_path):
@@ -206,7 +206,7 @@ def test_a_clip_is_recorded(opened):
     page.click("#record")
     until(page, "document.querySelector('#chosen').textContent.startsWith('recording.webm')")
     page.click("#score")
-    page.wait_for_selector("#panel .scale", timeout=120_000)
+    page.wait_for_selector(".panel .scale", timeout=120_000)
 
 
 @pytest.mark.parametrize(

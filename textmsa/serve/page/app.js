@@ -1,18 +1,19 @@
 // The page: choose a clip, have it scored, look at the answer.
 
-import { Clock } from "./clock.js";
+import { versus } from "./compare.js";
 import { by, el } from "./dom.js";
-import * as files from "./exports.js";
-import { inWords, panel, told } from "./panel.js";
-import { KEYS, controls, press } from "./player.js";
+import { inWords } from "./panel.js";
+import { KEYS, press } from "./player.js";
 import { record } from "./record.js";
-import { Tracks } from "./tracks.js";
+import { ofExplanation, ofPrediction } from "./view.js";
+import { Viewer } from "./viewer.js";
 
 const TOKEN = "textmsa-token";
 let model = null; // what /v1/model says
 let chosen = null; // { file } or { sample }
 let asking = null; // the AbortController of the request that runs
-let shown = null; // { clock, tracks, mute, address }
+let shown = []; // { viewer, address }, two where clips are compared
+let current = null; // the viewer that keys mean
 let stopRecording = null;
 
 // One request, with the token; asks for one where it is needed.
@@ -66,13 +67,12 @@ function choose(what) {
   if (what.file) by("sample").value = "";
 }
 
-function form() {
+function form(fields) {
   const data = new FormData();
   const words = by("words").value.trim();
   if (words) data.append("text", words);
   else if (by("transcribe").checked) data.append("transcribe", "true");
-  data.append("contributions", "all");
-  data.append("tracks", "true");
+  for (const [name, value] of Object.entries(fields)) data.append(name, value);
   if (chosen.sample) data.append("sample", chosen.sample);
   else data.append("clip", chosen.file, "clip");
   return data;
@@ -89,16 +89,11 @@ async function score(event) {
   const ticking = setInterval(tick, 1000);
   tick();
   try {
-    const answer = await ask("/v1/predict", { method: "POST", body: form(), signal: asking.signal });
-    const document_ = await answer.json();
-    if (!answer.ok) {
-      const wait = answer.headers.get("Retry-After");
-      say(document_.reason + (wait ? `; try again in ${wait} s` : ""), true);
-      return;
-    }
+    const view = await answered();
+    if (!view) return;
     const media = chosen.file ?? (await (await ask(`/v1/samples/${chosen.sample.split("/").map(encodeURIComponent).join("/")}`)).blob());
-    show(document_, media);
-    say(`${inWords(document_)}.`);
+    show(view, media);
+    say(view.prediction ? `${inWords(view.prediction)}.` : `No score: ${view.why}`, !view.prediction);
   } catch (error) {
     say(error.name === "AbortError" ? "Cancelled." : "The server cannot be reached; is it still running?", error.name !== "AbortError");
   } finally {
@@ -109,43 +104,44 @@ async function score(event) {
   }
 }
 
-function show(prediction, media) {
-  if (shown) {
-    shown.tracks.remove();
-    shown.clock.stop();
-    URL.revokeObjectURL(shown.address);
+// The clip scored; where that cannot be, as where nobody speaks, what voice and face express; null where neither can be.
+async function answered() {
+  const name = chosen.file?.name ?? chosen.sample;
+  const send = (path, fields) => ask(path, { method: "POST", body: form(fields), signal: asking.signal });
+  const answer = await send("/v1/predict", { contributions: "all", tracks: "true" });
+  const document_ = await answer.json();
+  if (answer.ok) return ofPrediction(document_, name);
+  if (answer.status === 422 && /words|nobody|no speech/.test(document_.reason)) {
+    say("No score; looking at voice and face \u2026");
+    const explained = await send("/v1/explain", {});
+    if (explained.ok) return ofExplanation(await explained.json(), document_.reason, name);
   }
-  const address = URL.createObjectURL(media);
-  const pictures = !("video" in prediction.missing) || /^no face|too little/.test(prediction.missing.video);
-  const video = el("video", { src: address, playsinline: true, preload: "auto", "aria-label": "The clip", class: pictures ? "" : "heard" });
-  const clock = new Clock(video, prediction.tracks.duration);
-  const { bar, mute } = controls(clock);
-  const tracks = new Tracks(clock, prediction);
-  const cannot = el("p", { class: "warning", role: "note", hidden: true });
-  const tell = (what) => {
-    cannot.textContent = `This browser cannot ${what}; the tracks still tell of it.`;
-    cannot.hidden = false;
-  };
-  video.addEventListener("error", () => tell("play this file"));
-  video.addEventListener("loadedmetadata", () => {
-    if (pictures && !video.videoWidth) tell("show the pictures of this file");
-    video.classList.toggle("heard", !video.videoWidth);
-  });
-  video.addEventListener("click", () => clock.toggle());
-  by("result").hidden = false;
-  by("watch").replaceChildren(el("div", { class: "stage" }, video, bar), cannot, tracks.element);
-  by("panel").replaceChildren(...panel(prediction), keep(prediction, tracks));
-  by("told").replaceChildren(told(prediction, tracks.text()));
-  tracks.draw();
-  shown = { clock, tracks, mute, address, prediction };
+  const wait = answer.headers.get("Retry-After");
+  say(document_.reason + (wait ? `; try again in ${wait} s` : ""), true);
+  return null;
 }
 
-function keep(prediction, tracks) {
-  const button = (name, make) => el("button", { type: "button", text: name, onclick: async () => files.save(`clip.${name.toLowerCase()}`, await make()) });
-  return el(
-    "section", { class: "box" }, el("h2", { text: "Keep" }),
-    el("div", { class: "row" }, button("JSON", () => files.json(prediction)), button("CSV", () => files.csv(prediction)), button("PNG", () => files.png(prediction, tracks))),
-  );
+function show(view, media) {
+  const beside = by("beside").checked && shown.length;
+  for (const one of beside ? shown.splice(0, shown.length - 1) : shown.splice(0)) forget(one);
+  const address = URL.createObjectURL(media);
+  const heard = "video" in view.missing && !/^no face|too little/.test(view.missing.video);
+  const viewer = new Viewer(view, { address, heard, title: view.name || "A clip" });
+  shown.push({ viewer, address });
+  const result = by("result");
+  result.hidden = false;
+  result.classList.toggle("two", shown.length > 1);
+  const sums = shown.length > 1 ? versus(shown[0].viewer.view, view) : null;
+  result.replaceChildren(...(sums ? [sums] : []), ...shown.map((one) => one.viewer.element));
+  viewer.draw();
+  current = viewer;
+  for (const name of ["pointerdown", "focusin"]) viewer.element.addEventListener(name, () => (current = viewer));
+  by("beside").parentElement.hidden = false;
+}
+
+function forget({ viewer, address }) {
+  viewer.remove();
+  URL.revokeObjectURL(address);
 }
 
 async function toggleRecording() {
@@ -186,8 +182,7 @@ function wire() {
   by("open-card").addEventListener("click", () => by("card").showModal());
   by("open-help").addEventListener("click", help);
   for (const button of document.querySelectorAll("dialog .close")) button.addEventListener("click", () => button.closest("dialog").close());
-  document.addEventListener("keydown", (event) => press(event, shown?.clock, () => shown?.mute(), help) && event.preventDefault());
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => shown?.tracks.recolour());
+  document.addEventListener("keydown", (event) => press(event, current, help) && event.preventDefault());
 }
 
 wire();
