@@ -1,46 +1,18 @@
-"""The page in a real browser: upload, seek by click, keys, what it asks for, how it stands on a phone and in the dark.
-
-Chromium is Debian's; axe-core, which looks for what keeps people out, comes from npm. `.ci/browser` lays both; where CI
-runs, a test that lacks one fails.
-"""
+"""The page in a real browser: upload, seek by click, keys, what it asks for, how it stands on a phone and in the dark."""
 
 import json
-import os
-import shutil
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+from browsing import Seen, barriers, chromium, until, watched
 from media_fixtures import RECORDINGS
-from serving import ROOT, Server, serving
+from serving import Server, serving
 
 pytestmark = pytest.mark.slow
-AXE = ROOT / ".venv-browser/axe-core/package/axe.min.js"
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--use-fake-ui-for-media-stream",
-    "--use-fake-device-for-media-stream",
-]
-LISTENER = """addEventListener("securitypolicyviolation", (event) => console.error(`CSP ${event.violatedDirective}`))"""
 TIME = "document.querySelector('.stage video').currentTime"
 SENTENCE = "I loved it, but the end was bad."
-
-
-def needed(what: str | Path | None, name: str) -> str:
-    if what and Path(what).exists():
-        return str(what)
-    if os.environ.get("CI"):
-        pytest.fail(f"{name} is not here: run .ci/browser")
-    pytest.skip(f"{name} is not here: run .ci/browser")
 
 
 @pytest.fixture(scope="module")
@@ -51,59 +23,17 @@ def server(tiny_run, tmp_path_factory) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    chromium = needed(shutil.which("chromium"), "chromium")
-    api = (
-        pytest.importorskip("playwright.sync_api")
-        if not os.environ.get("CI")
-        else __import__("playwright.sync_api").sync_api
-    )
-    with api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+    with chromium() as started:
         yield started
-        started.close()
-
-
-@dataclass
-class Seen:
-    """A page with what it asked for and complained of."""
-
-    page: Any
-    outside: list[str] = field(default_factory=list)
-    complaints: list[str] = field(default_factory=list)
 
 
 @pytest.fixture
 def opened(browser, server, request) -> Iterator[Seen]:
     """The page, closed at the end; it must not have complained, or asked for anything of another place."""
-    options = getattr(request, "param", {})
-    size = {"width": options.get("width", 1280), "height": options.get("height", 900)}
-    context = browser.new_context(
-        viewport=size,
-        color_scheme=options.get("scheme", "light"),
-        reduced_motion="reduce",
-        permissions=["camera", "microphone"],
-        accept_downloads=True,
-    )
-    page = context.new_page()
-    seen = Seen(page)
     own = (server.address, server.address.replace("127.0.0.1", "localhost"), "blob:", "data:")
-    page.on("request", lambda asked: None if asked.url.startswith(own) else seen.outside.append(asked.url))
-    page.on("console", lambda said: seen.complaints.append(said.text) if said.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: seen.complaints.append(str(error)))
-    page.add_init_script(LISTENER)
-    page.goto(server.address)
-    yield seen
-    context.close()
-    assert seen.outside == []
-    assert seen.complaints == []
-
-
-def until(page: Any, expression: str, seconds: float = 60.0) -> None:
-    """Wait for something to be so, by asking: Playwright's own waiting runs text, which the page's policy refuses."""
-    end = time.monotonic() + seconds
-    while not page.evaluate(expression):
-        assert time.monotonic() < end, expression
-        page.wait_for_timeout(50)
+    with watched(browser, own, **getattr(request, "param", {})) as seen:
+        seen.page.goto(server.address)
+        yield seen
 
 
 def upload(page: Any, *, words: str = SENTENCE, clip: Path = RECORDINGS / "speaker.mp4") -> None:
@@ -216,12 +146,7 @@ def test_a_clip_is_recorded(opened):
     indirect=True,
 )
 def test_nothing_keeps_people_out_and_nothing_stands_out_of_the_page(opened):
-    axe = Path(needed(AXE, "axe-core")).read_text(encoding="utf-8")
     page = opened.page
     upload(page)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    complaints = list(opened.complaints)
-    page.evaluate(axe)
-    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
-    opened.complaints[:] = complaints  # axe lays a style of its own, which the policy refuses
-    assert not [(one["id"], [node["html"][:80] for node in one["nodes"]]) for one in found]
+    assert barriers(opened) == []

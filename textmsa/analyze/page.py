@@ -162,8 +162,6 @@ def _part(name: str) -> str:
     return (files("textmsa") / "serve" / "page" / name).read_text(encoding="utf-8")
 
 
-
-
 def _sha256(text: str) -> str:
     return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
 

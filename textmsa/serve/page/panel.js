@@ -96,7 +96,7 @@ export function whole(view, clock) {
   const scored = view.utterances.filter((one) => one.prediction);
   const value = (one) => one.prediction.score;
   const go = (one) => el("button", { type: "button", class: "small", text: moment(one.start, view.duration, 0), "aria-label": `To ${moment(one.start, view.duration)}`, onclick: () => clock.seek(one.start + 1e-3) });
-  const lines = [el("p", { text: `${moment(view.duration, view.duration)}, ${about.counts.scored} utterances scored${about.counts.failed ? `, ${about.counts.failed} not` : ""}.` })];
+  const lines = [el("p", { text: `${moment(view.duration, view.duration, 0)}, ${about.counts.scored} utterances scored${about.counts.failed ? `, ${about.counts.failed} not` : ""}.` })];
   if (scored.length) {
     const spoken = scored.reduce((sum, one) => sum + one.end - one.start, 0) || 1;
     const mean = scored.reduce((sum, one) => sum + value(one) * (one.end - one.start), 0) / spoken;

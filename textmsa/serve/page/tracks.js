@@ -119,7 +119,13 @@ export class Tracks {
     this.row("", "", el("div", { class: "lane legend" }, ...names.map(([name, people]) => el("span", {}, el("i", { class: name }), people))), "bare");
   }
 
-  plot(name, note, height, series, data, range, label) {
+  // `lines`: lists of values, one for each tenth of a second.
+  plot(name, note, height, series, lines, range, label) {
+    const coarse = new Map(); // how many tenths become one -> what is drawn
+    const data = (size) => {
+      if (!coarse.has(size)) coarse.set(size, [this.times(Math.ceil(lines[0].length / size), size), ...lines.map((values) => means(values, size))]);
+      return coarse.get(size);
+    };
     const place = el("div", { class: "lane plot", role: "img", "aria-label": label });
     this.row(name, note, place);
     const make = () => {
@@ -131,16 +137,22 @@ export class Tracks {
           axes: [{ show: false }, { show: false }],
           series: [{}, ...series()],
         },
-        data, place,
+        data(this.size()), place,
       );
     };
-    const entry = { name, height, place, make, plot: make() };
+    const entry = { name, height, place, make, data, size: this.size(), plot: make() };
     this.rows.push(entry);
     return entry;
   }
 
-  times(count) {
-    return Array.from({ length: count }, (_, i) => (i + 0.5) / this.view.hz);
+  times(count, size) {
+    return Array.from({ length: count }, (_, i) => ((i + 0.5) * size) / this.view.hz);
+  }
+
+  // How many tenths become one value: from afar more values than pixels would only be a blot.
+  size() {
+    const width = this.area.querySelector(".lane")?.clientWidth || 600;
+    return 2 ** Math.max(0, Math.round(Math.log2((2 * this.span.wide * this.view.hz) / width)));
   }
 
   pitch() {
@@ -152,7 +164,7 @@ export class Tracks {
     this.plot(
       "Pitch", `${low.toFixed(0)}\u2013${high.toFixed(0)} Hz`, 52,
       () => [{ stroke: colour("--audio"), width: 2, spanGaps: false, points }],
-      [this.times(pitch.values.length), pitch.values], () => [low * 0.95, high * 1.05], this.describe("pitch"),
+      [pitch.values], () => [low * 0.95, high * 1.05], this.describe("pitch"),
     );
   }
 
@@ -179,7 +191,7 @@ export class Tracks {
     const entry = this.plot(
       name, known ? "0\u20131" : "each 0\u20131", 96,
       () => group.map((_, i) => ({ stroke: colour(COLOURS[i % 6]), dash: DASHES[Math.floor(i / 6) % 3], width: 2, show: !hidden.has(i), points: { show: false } })),
-      [this.times(group[0].values.length), ...scaled], () => [-0.02, 1.02], group.map((series) => this.describe(series.name)).join("; "),
+      scaled, () => [-0.02, 1.02], group.map((series) => this.describe(series.name)).join("; "),
     );
     const show = (i, on) => {
       on ? hidden.delete(i) : hidden.add(i);
@@ -280,13 +292,19 @@ export class Tracks {
   render() {
     const width = this.area.querySelector(".lane")?.clientWidth ?? 0;
     if (!width) return;
-    for (const { lane, plot, place, height } of this.rows) {
-      if (lane) lane.draw(this.span);
-      else if (plot && Math.abs(plot.width - place.clientWidth) > 1) plot.setSize({ width: Math.max(place.clientWidth, 50), height });
-      else if (plot) plot.setScale("x", { min: this.span.from, max: this.span.to });
+    for (const row of this.rows) {
+      if (row.lane) row.lane.draw(this.span);
+      if (row.plot) this.replot(row);
     }
     this.stretch(width);
     this.mark();
+  }
+
+  replot(row) {
+    const { plot, place, height, data } = row, size = this.size();
+    if (row.size !== size) plot.setData(data((row.size = size)), false);
+    if (Math.abs(plot.width - place.clientWidth) > 1) plot.setSize({ width: Math.max(place.clientWidth, 50), height });
+    plot.setScale("x", { min: this.span.from, max: this.span.to });
   }
 
   // The sound and the scroll bar follow the part that is shown.
@@ -359,6 +377,7 @@ export class Tracks {
     for (const entry of this.rows.filter((one) => one.plot)) {
       entry.plot.destroy();
       entry.plot = entry.make();
+      entry.size = this.size();
     }
     this.render();
   }
@@ -376,6 +395,15 @@ const total = (part) => Object.values(part.change).reduce((sum, value) => sum + 
 
 // Spread would not do: a long clip has more values than a call may have arguments.
 const ends = (values) => values.reduce(([low, high], value) => [Math.min(low, value), Math.max(high, value)], [Infinity, -Infinity]);
+
+// The mean of each `size` neighbours that are numbers.
+function means(values, size) {
+  if (size === 1) return values;
+  return Array.from({ length: Math.ceil(values.length / size) }, (_, i) => {
+    const known = values.slice(i * size, (i + 1) * size).filter((value) => value !== null);
+    return known.length ? known.reduce((sum, value) => sum + value, 0) / known.length : null;
+  });
+}
 
 export const tone = (change) => (change == null || Math.abs(change) < 0.005 ? "even" : change > 0 ? "raised" : "lowered");
 
