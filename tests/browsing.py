@@ -67,7 +67,7 @@ class Seen:
 def watched(
     browser: Any, own: tuple[str, ...], *, width: int = 1280, height: int = 900, scheme: str = "light"
 ) -> Iterator[Seen]:
-    """A page of its own; at the end it must not have complained, or asked for anything that does not begin with `own`."""
+    """A page; at the end it must not have complained, or asked for anything that does not begin with `own`."""
     context = browser.new_context(
         viewport={"width": width, "height": height},
         color_scheme=scheme,

@@ -1,4 +1,4 @@
-"""The page in a real browser: upload, seek by click, keys, what it asks for, how it stands on a phone and in the dark."""
+"""The page in a real browser: upload, seek by click, keys, what it asks for, how it stands on a phone, in the dark."""
 
 import json
 from collections.abc import Iterator

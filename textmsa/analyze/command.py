@@ -11,9 +11,9 @@ from textmsa import seams
 from textmsa.analyze.elan import as_eaf
 from textmsa.analyze.job import Analysis, Words, words_of_speech, words_of_subtitles
 from textmsa.analyze.picture import picture_of
-from textmsa.analyze.timeline_page import as_page
 from textmsa.analyze.tables import as_csv, as_subtitles
 from textmsa.analyze.timeline import Timeline
+from textmsa.analyze.timeline_page import as_page
 from textmsa.errors import UnreadableClip, UserError
 from textmsa.explain import can_score
 from textmsa.media import opened

@@ -95,8 +95,8 @@ def page_of(title: str, body: str, shown: Sequence[Shown]) -> str:
 def header(title: str, line: str) -> str:
     """The bar at the top of a page, of plain texts."""
     return (
-        f'<header><h1>{html.escape(title)}</h1><p dir="auto">{html.escape(line)}</p>'
-        '<nav aria-label="About"><button type="button" id="open-help" aria-keyshortcuts="?">Keys</button></nav></header>'
+        f'<header><h1>{html.escape(title)}</h1><p dir="auto">{html.escape(line)}</p><nav aria-label="About">'
+        '<button type="button" id="open-help" aria-keyshortcuts="?">Keys</button></nav></header>'
     )
 
 

@@ -102,8 +102,8 @@ class _Predicting:
 
     def predict(self, task: Task) -> dict[str, Any]:
         """The prediction as `textmsa predict --json` prints it, with `tracks` where they are asked for."""
-        from textmsa.prediction_text import as_json
         from textmsa.analyze.clip_tracks import tracks_of
+        from textmsa.prediction_text import as_json
 
         self._check(task.path)
         predictor = self._for(task)
