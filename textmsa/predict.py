@@ -155,34 +155,14 @@ class Predictor:
         prepared = time.monotonic()
         said = Clip(id=observation.path.name, path=observation.path, transcript=observation.transcript)
         sample = Sample(with_translation(said, explanation), observation, explanation)
-        members = self.run.score_members([sample], [0], precision=self.precision)
-        scores, score_range = mean_of(members), self.run.info.score_range
-        counted = contributions_of(self.run, [sample], [0], precision=self.precision, within=score_range)
-        calibration, no_interval = calibration_of(self.run)
+        prediction, scores = prediction_of(self.run, sample, precision=self.precision)
         seconds = {"prepare": prepared - since, "score": time.monotonic() - prepared}
-        text_read, missing = self.run.reads(sample)
-        score = float(np.clip(scores.score_N[0], *score_range))
-        prediction = Prediction(
+        prediction = replace(
+            prediction,
             path=path,
-            score=score,
-            score_range=score_range,
-            polarity=polarity(score, score_range),
-            transcript=observation.transcript,
-            explanation=explanation,
-            gates=dict(zip(MODALITIES, scores.gates_NM[0].tolist(), strict=True)),
-            experts=scores.experts_NLE[0].tolist(),
-            missing=missing,
-            damage=observation.damage,
             seconds={"load": self._loading(), **seconds},
-            text_read=text_read,
-            unimodal=unimodal_of(scores, score_range),
             spoken=spoken,
             notes=self._notes(spoken),
-            contributions=dict(zip(MODALITIES, counted.contribution_NM[0].tolist(), strict=True)),
-            base=counted.base.score,
-            base_of=counted.base.source,
-            interval=calibration.interval(members) if calibration else None,
-            no_interval=no_interval,
         )
         return prediction, sample, scores
 
@@ -197,6 +177,38 @@ class Predictor:
         """Seconds that building took; they count to the first prediction."""
         seconds, self._seconds_loading = self._seconds_loading, 0.0
         return seconds
+
+
+def prediction_of(run: Run, sample: Sample, *, precision: Precision = "fp32") -> tuple[Prediction, Scores]:
+    """The prediction, with its scores, of a clip as prepared; where its words come from is not known of it."""
+    observation = sample.observation
+    members = run.score_members([sample], [0], precision=precision)
+    scores, score_range = mean_of(members), run.info.score_range
+    counted = contributions_of(run, [sample], [0], precision=precision, within=score_range)
+    calibration, no_interval = calibration_of(run)
+    text_read, missing = run.reads(sample)
+    score = float(np.clip(scores.score_N[0], *score_range))
+    prediction = Prediction(
+        path=str(observation.path),
+        score=score,
+        score_range=score_range,
+        polarity=polarity(score, score_range),
+        transcript=observation.transcript,
+        explanation=sample.explanation,
+        gates=dict(zip(MODALITIES, scores.gates_NM[0].tolist(), strict=True)),
+        experts=scores.experts_NLE[0].tolist(),
+        missing=missing,
+        damage=observation.damage,
+        seconds={},
+        text_read=text_read,
+        unimodal=unimodal_of(scores, score_range),
+        contributions=dict(zip(MODALITIES, counted.contribution_NM[0].tolist(), strict=True)),
+        base=counted.base.score,
+        base_of=counted.base.source,
+        interval=calibration.interval(members) if calibration else None,
+        no_interval=no_interval,
+    )
+    return prediction, scores
 
 
 AnyPredictor = Predictor | EverydayPredictor

@@ -46,7 +46,7 @@ class Shown:
     """Of files that are kept."""
 
 
-def page_of(title: str, body: str, shown: Sequence[Shown]) -> str:
+def page_of(title: str, body: str, shown: Sequence[Shown], *, style: str = "") -> str:
     """The HTML of a page with players.
 
     Parameters
@@ -57,13 +57,15 @@ def page_of(title: str, body: str, shown: Sequence[Shown]) -> str:
         HTML of ours, already escaped, with an element for the `place` of each player.
     shown
         The players.
+    style
+        Rules besides those of the served page.
     """
     given = [
         {"place": one.place, "address": one.address, "heard": one.heard, "name": one.name, one.kind: one.document}
         for one in shown
     ]
     data = json.dumps(given, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
-    script, style = bundle(), "\n".join(_part(name) for name in STYLES)
+    script, style = bundle(), "\n".join([*(_part(name) for name in STYLES), style])
     nonce = _sha256(script + style)[:22]
     policy = (
         f"default-src 'none'; script-src 'sha256-{_sha256(script)}'; style-src 'sha256-{_sha256(style)}' "
