@@ -93,7 +93,7 @@ async function score(event) {
     if (!view) return;
     const media = chosen.file ?? (await (await ask(`/v1/samples/${chosen.sample.split("/").map(encodeURIComponent).join("/")}`)).blob());
     show(view, media);
-    say(view.prediction ? `${inWords(view.prediction)}.` : `No score: ${view.why}`, !view.prediction);
+    say(view.prediction ? `${inWords(view.prediction)}.` : `No score: ${view.why}`);
   } catch (error) {
     say(error.name === "AbortError" ? "Cancelled." : "The server cannot be reached; is it still running?", error.name !== "AbortError");
   } finally {
@@ -114,7 +114,7 @@ async function answered() {
   if (answer.status === 422 && /words|nobody|no speech/.test(document_.reason)) {
     say("No score; looking at voice and face \u2026");
     const explained = await send("/v1/explain", {});
-    if (explained.ok) return ofExplanation(await explained.json(), document_.reason, name);
+    if (explained.ok) return ofExplanation(await explained.json(), document_.reason.replace(/^clip: /, ""), name);
   }
   const wait = answer.headers.get("Retry-After");
   say(document_.reason + (wait ? `; try again in ${wait} s` : ""), true);

@@ -35,6 +35,7 @@ export function controls(clock) {
   }
 
   function update() {
+    position.max = clock.duration;
     position.value = clock.now;
     position.setAttribute("aria-valuetext", `${moment(clock.now, clock.duration)} of ${moment(clock.duration, clock.duration)}`);
     shown.textContent = `${moment(clock.now, clock.duration)} / ${moment(clock.duration, clock.duration)}`;

@@ -68,6 +68,8 @@ export class Viewer {
     const { video, clock } = this;
     video.addEventListener("error", () => this.lost("This browser cannot play the file, or it is not there"));
     video.addEventListener("loadedmetadata", () => {
+      if (!clock.duration && Number.isFinite(video.duration)) clock.duration = video.duration; // nothing was measured of it
+      clock.tell("time");
       if (!this.heard && !video.videoWidth) this.tell("This browser cannot show the pictures of this file; the tracks still tell of it.");
       video.classList.toggle("heard", !video.videoWidth);
     });
