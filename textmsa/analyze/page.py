@@ -109,11 +109,11 @@ FOOTER = (
 
 
 def address_of(media: Path, page: Path) -> str:
-    """A film's address in a page: relative where both lie on one drive."""
+    """A film's address in a page: relative where both lie on one drive. Links are not followed, as browsers do not."""
     try:
-        return quote(Path(os.path.relpath(media.resolve(), page.resolve().parent)).as_posix())
+        return quote(Path(os.path.relpath(media.absolute(), page.absolute().parent)).as_posix())
     except ValueError:  # another drive
-        return media.resolve().as_uri()
+        return media.absolute().as_uri()
 
 
 def as_data(media: Path) -> str:

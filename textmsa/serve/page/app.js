@@ -2,10 +2,11 @@
 
 import { versus } from "./compare.js";
 import { by, el } from "./dom.js";
+import * as jobs from "./jobs.js";
 import { inWords } from "./panel.js";
 import { KEYS, press } from "./player.js";
 import { record } from "./record.js";
-import { ofExplanation, ofPrediction } from "./view.js";
+import { ofExplanation, ofPrediction, ofTimeline } from "./view.js";
 import { Viewer } from "./viewer.js";
 
 const TOKEN = "textmsa-token";
@@ -55,13 +56,20 @@ function say(text, bad = false) {
   by("status").classList.toggle("warning", bad);
 }
 
-function choose(what) {
+async function choose(what) {
+  if (what.file && /\.(srt|vtt)$/i.test(what.file.name)) {
+    by("words").value = await what.file.text();
+    by("words").dispatchEvent(new Event("input"));
+    by("long").checked = true;
+    say("Subtitles, for every utterance of a long video.");
+    return;
+  }
   chosen = what;
   const most = model?.limits.megabytes ?? Infinity;
   const size = what.file ? what.file.size / 1e6 : 0;
   const name = what.file ? what.file.name : what.sample;
   by("chosen").textContent = what.file ? `${name} (${size.toFixed(1)} MB)` : name;
-  const why = what.file && !what.file.size ? "the file is empty" : size > most ? `${size.toFixed(0)} MB, at most ${most} MB are allowed` : "";
+  const why = what.file && !what.file.size ? "the file is empty" : size > most && !by("long").checked ? `${size.toFixed(0)} MB, at most ${most} MB are allowed` : "";
   by("score").disabled = Boolean(why);
   say(why ? `This clip cannot be sent: ${why}` : "", Boolean(why));
   if (what.file) by("sample").value = "";
@@ -81,28 +89,67 @@ function form(fields) {
 async function score(event) {
   event.preventDefault();
   if (!chosen || asking) return;
+  const started = performance.now();
+  const tick = () => say(`Looking and listening \u2026 ${((performance.now() - started) / 1000).toFixed(0)} s`);
+  if (by("long").checked) {
+    await working(() => analyze(chosen));
+    return;
+  }
+  const ticking = setInterval(tick, 1000);
+  tick();
+  await working(async () => {
+    const view = await answered();
+    if (!view) return;
+    show(view, await media());
+    say(view.prediction ? `${inWords(view.prediction)}.` : `No score: ${view.why}`);
+  }).finally(() => clearInterval(ticking));
+}
+
+// One thing at a time, which can be cancelled; what goes wrong is said.
+async function working(work) {
   asking = new AbortController();
   by("score").disabled = true;
   by("cancel").hidden = false;
-  const started = performance.now();
-  const tick = () => say(`Looking and listening \u2026 ${((performance.now() - started) / 1000).toFixed(0)} s`);
-  const ticking = setInterval(tick, 1000);
-  tick();
   try {
-    const view = await answered();
-    if (!view) return;
-    const media = chosen.file ?? (await (await ask(`/v1/samples/${chosen.sample.split("/").map(encodeURIComponent).join("/")}`)).blob());
-    show(view, media);
-    say(view.prediction ? `${inWords(view.prediction)}.` : `No score: ${view.why}`);
+    await work();
   } catch (error) {
-    say(error.name === "AbortError" ? "Cancelled." : "The server cannot be reached; is it still running?", error.name !== "AbortError");
+    const lost = error instanceof TypeError; // fetch's word for a line that is cut
+    say(error.name === "AbortError" ? "Cancelled." : lost ? "The server cannot be reached; is it still running?" : error.message, error.name !== "AbortError");
   } finally {
-    clearInterval(ticking);
     asking = null;
     by("score").disabled = false;
     by("cancel").hidden = true;
   }
 }
+
+// Every utterance of a long video, as a job of the server.
+async function analyze({ file, sample }) {
+  const data = new FormData();
+  const words = by("words").value;
+  if (jobs.SUBTITLES.test(words)) data.append("subtitles", words);
+  else data.append("transcribe", "true");
+  if (sample) data.append("sample", sample);
+  else data.append("clip", file, "clip");
+  say("Sending \u2026");
+  const { id } = await jobs.begin(ask, data, asking.signal);
+  history.replaceState(null, "", `#${id}`);
+  await fetched(id, file ?? (await media()), file?.name ?? sample);
+}
+
+// Follows a job to its end and shows it; `film` null where the page was opened again without it.
+async function fetched(id, film, name) {
+  const { signal } = asking;
+  signal.addEventListener("abort", () => {
+    jobs.cancel(ask, id).catch(() => {});
+    history.replaceState(null, "", location.pathname);
+  });
+  const timeline = await jobs.follow(ask, id, signal, say);
+  if (name) timeline.file = name;
+  show(ofTimeline(timeline), film);
+  say(`${timeline.counts.scored} utterances scored${timeline.counts.failed ? `, ${timeline.counts.failed} not` : ""}.`);
+}
+
+const media = async () => chosen.file ?? (await (await ask(`/v1/samples/${chosen.sample.split("/").map(encodeURIComponent).join("/")}`)).blob());
 
 // The clip scored; where that cannot be, as where nobody speaks, what voice and face express; null where neither can be.
 async function answered() {
@@ -121,10 +168,10 @@ async function answered() {
   return null;
 }
 
-function show(view, media) {
+function show(view, film) {
   const beside = by("beside").checked && shown.length;
   for (const one of beside ? shown.splice(0, shown.length - 1) : shown.splice(0)) forget(one);
-  const address = URL.createObjectURL(media);
+  const address = film && URL.createObjectURL(film);
   const heard = "video" in view.missing && !/^no face|too little/.test(view.missing.video);
   const viewer = new Viewer(view, { address, heard, title: view.name || "A clip" });
   shown.push({ viewer, address });
@@ -141,7 +188,7 @@ function show(view, media) {
 
 function forget({ viewer, address }) {
   viewer.remove();
-  URL.revokeObjectURL(address);
+  if (address) URL.revokeObjectURL(address);
 }
 
 async function toggleRecording() {
@@ -186,4 +233,6 @@ function wire() {
 }
 
 wire();
-begin().catch(() => say("The server cannot be reached; is it still running?", true));
+begin()
+  .then(() => /^#[\w-]{8,}$/.test(location.hash) && working(() => fetched(location.hash.slice(1), null, null)))
+  .catch(() => say("The server cannot be reached; is it still running?", true));
