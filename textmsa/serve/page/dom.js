@@ -15,7 +15,7 @@ export function el(tag, attributes = {}, ...children) {
 
 export const by = (id) => document.getElementById(id);
 
-export const signed = (value) => (value < 0 ? "\u2212" : "+") + Math.abs(value).toFixed(2);
+export const signed = (value) => (value <= -0.005 ? "\u2212" : "+") + Math.abs(value).toFixed(2);
 
 export const seconds = (value) => `${value.toFixed(1)} s`;
 
