@@ -28,6 +28,7 @@ FLAGS = [
     "--use-fake-ui-for-media-stream",
     "--use-fake-device-for-media-stream",
 ]
+TIME = "document.querySelector('.stage video').currentTime"
 LISTENER = """addEventListener("securitypolicyviolation", (event) => console.error(`CSP ${event.violatedDirective}`))"""
 
 

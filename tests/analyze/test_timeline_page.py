@@ -19,7 +19,8 @@ from textmsa.analyze.timeline_page import PAGE, as_page
 pytestmark = pytest.mark.slow
 ARABIC, CHINESE, MARKUP = "أحببت هذا الفيلم كثيرا", "我 很 喜欢 这部 电影", "<script>alert(1)</script> <b>bold"
 NAME = "<script>alert(1)<b>.mp4"
-SMOOTH_MILLISECONDS = 12.0  # of work a frame, of the 16.7 that 60 frames a second leave
+SMOOTH_MILLISECONDS = 8.0  # of our work a frame, of the 16.7 that 60 frames a second leave; the rest is the painting
+OURS = ("ScriptDuration", "LayoutDuration", "RecalcStyleDuration")
 SCROLL = """async (frames) => { const bar = document.querySelector(".scroller");
 for (let i = 0; i < frames; i++) { await new Promise(requestAnimationFrame); bar.scrollLeft += 12; } }"""
 
@@ -109,7 +110,7 @@ def test_a_window_is_summed_up_in_a_sentence(opened, timeline):
 
 
 def test_ten_minutes_scroll_smoothly(opened):
-    """By the work of the page's own thread in a frame, which other programs do not change as they do the clock."""
+    """By what scripts, styles and layout take of the page's thread, which other programs change less than the clock."""
     page = opened.page
     for _ in range(4):
         page.keyboard.press("+")
@@ -119,7 +120,7 @@ def test_ten_minutes_scroll_smoothly(opened):
 
     def worked() -> float:
         metrics = session.send("Performance.getMetrics")["metrics"]
-        return next(one["value"] for one in metrics if one["name"] == "TaskDuration")
+        return sum(one["value"] for one in metrics if one["name"] in OURS)
 
     page.evaluate(SCROLL, 20)
     before, frames = worked(), 100

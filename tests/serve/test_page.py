@@ -6,12 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from browsing import Seen, barriers, chromium, until, watched
+from browsing import TIME, Seen, barriers, chromium, until, watched
 from media_fixtures import RECORDINGS
 from serving import Server, serving
 
 pytestmark = pytest.mark.slow
-TIME = "document.querySelector('.stage video').currentTime"
 SENTENCE = "I loved it, but the end was bad."
 
 
