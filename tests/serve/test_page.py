@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from browsing import TIME, Seen, barriers, chromium, until, watched
+from long_timeline import long_timeline
 from media_fixtures import RECORDINGS
 from serving import Server, serving
 
@@ -78,12 +79,90 @@ def test_what_is_kept_is_what_was_shown(opened, tmp_path):
     for name, check in (
         ("JSON", lambda data: json.loads(data)["transcript"] == SENTENCE),
         ("CSV", lambda data: data.decode("utf-8-sig").startswith("time,loudness,rms")),
+        ("SRT", lambda data: data.decode().endswith(f"] {SENTENCE}\n")),
+        ("ELAN", lambda data: f"<ANNOTATION_VALUE>{SENTENCE}<" in data.decode()),
         ("PNG", lambda data: data.startswith(b"\x89PNG") and len(data) > 10_000),
     ):
         with page.expect_download() as download:
             page.click(f".panel button:text-is('{name}')")
         download.value.save_as(tmp_path / name)
         assert check((tmp_path / name).read_bytes()), name
+
+
+def test_two_clips_stand_side_by_side(opened):
+    page = opened.page
+    upload(page)
+    page.check("#beside")
+    page.fill("#words", "It was bad.")
+    page.click("#score")
+    page.wait_for_selector(".versus", timeout=120_000)
+    assert page.locator(".viewer").count() == 2
+    scores = [page.locator(".figure strong").nth(place).inner_text() for place in (0, 1)]
+    assert page.locator(".versus tbody tr").first.inner_text().split()[1:3] == scores
+    assert "how sure that is, is not known" in page.locator("#result > .box").inner_text()  # it is not calibrated
+    page.locator(".controls").nth(0).click(position={"x": 3, "y": 3})
+    page.keyboard.press("End")  # is for the clip that was touched last
+    times = "[...document.querySelectorAll('.stage video')].map((video) => video.currentTime)"
+    until(page, f"{times}[0] > 1")
+    assert page.evaluate(times)[1] == 0
+    page.uncheck("#beside")
+    page.click("#score")
+    until(page, "document.querySelectorAll('.viewer').length === 1")
+
+
+def test_where_nobody_speaks_voice_and_face_are_told_without_a_score(opened):
+    page = opened.page
+    reason = "clip: its words are not known (no speech is heard), and the model scores words alone"
+    refusal = {"status": 422, "content_type": "application/json", "body": json.dumps({"reason": reason})}
+    page.route("**/v1/predict", lambda route: route.fulfill(**refusal))
+    page.set_input_files("#file", str(RECORDINGS / "speaker.mp4"))
+    page.click("#score")
+    page.wait_for_selector(".told dd", timeout=120_000)
+    assert page.locator(".panel").inner_text().startswith("No score\n\nits words are not known (no speech is heard)")
+    assert "Voice" in page.locator(".told").inner_text()
+    page.keyboard.press("End")
+    until(page, f"{TIME} > 1")
+    opened.complaints[:] = [said for said in opened.complaints if "422" not in said]  # the browser's own line
+
+
+def test_a_long_video_is_followed_to_its_timeline_and_found_again(opened):
+    """Of a server that says what ours does: the job's own tests are in test_jobs.py."""
+    page = opened.page
+    timeline = long_timeline("clip").document()
+    states = [{"state": "waiting", "before": 1}, {"state": "running", "step": "analyzing", "done": 3, "total": 12}]
+    sent: list[str] = []
+
+    def answer(route: Any) -> None:
+        asked, method = route.request.url.partition("/v1/analyze")[2], route.request.method
+        sent.append(f"{method} {asked}")
+        state = states.pop(0) if states and method == "GET" else {"state": "done"}
+        document = timeline if asked.endswith("/result") else {"id": "job-12345678", **state}
+        route.fulfill(json=document, status=202 if method == "POST" else 200)
+
+    page.route("**/v1/analyze**", answer)
+    page.route("**/v1/analyze/**", answer)
+    page.set_input_files("#file", str(RECORDINGS / "speaker.mp4"))
+    cues = b"1\n00:00:01,000 --> 00:00:02,000\nHi.\n"
+    page.set_input_files("#file", {"name": "a.srt", "mimeType": "text/plain", "buffer": cues})
+    until(page, "document.querySelector('#long').checked")
+    page.click("#score")
+    until(page, "document.querySelector('#status').textContent.includes('Analyzing 25 %')")
+    until(page, "document.querySelectorAll('.lines li').length > 100")
+    assert sent[0] == "POST " and sent[-1] == "GET /job-12345678/result"
+    assert page.locator(".panel h2").first.inner_text() == "speaker.mp4"
+    page.reload()  # as one who closed the tab and comes back
+    until(page, "document.querySelectorAll('.lines li').length > 100")
+
+
+def test_a_tab_closed_in_the_middle_leaves_nothing_behind(opened, server):
+    page = opened.page
+    page.set_input_files("#file", str(RECORDINGS / "speaker.mp4"))
+    page.fill("#words", SENTENCE)
+    page.click("#score")
+    until(page, "document.querySelector('#status').textContent.startsWith('Looking')")
+    page.close()
+    assert server.left_behind() == []
+    assert server.post(clip=RECORDINGS / "speaker.mp4", text=SENTENCE).status_code == 200
 
 
 def test_words_from_right_to_left_are_laid_out_so_and_nothing_sent_becomes_markup(opened):
