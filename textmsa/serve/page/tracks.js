@@ -30,7 +30,7 @@ export class Tracks {
     this.sum = el("p", { class: "sum", role: "status" });
     this.inner = el("div");
     this.scroller = el("div", { class: "scroller", tabindex: 0, role: "group", "aria-label": "Part of the clip that is shown", hidden: true }, this.inner);
-    this.element = el("div", { class: "tracks" }, this.tools(), this.area, this.scroller, this.readout);
+    this.element = el("div", { class: "tracks" }, this.tools(), this.area, this.scroller, this.sum, this.readout);
     this.observer = new ResizeObserver(() => this.later());
     this.recolours = () => this.recolour();
   }
@@ -214,8 +214,7 @@ export class Tracks {
       button("Clear", "Clear the window", () => this.choose(null)));
     this.hint = el("span", { class: "faint", text: "Drag over the tracks, or press [ and ], to sum up a part." });
     return el("div", { class: "tools" },
-      el("div", { class: "row" }, button("\u2212", "Show more of the clip", () => this.zoom(2)), button("+", "Show less, larger", () => this.zoom(0.5)), this.whole, this.offers, this.hint),
-      this.sum);
+      el("div", { class: "row" }, button("\u2212", "Show more of the clip", () => this.zoom(2)), button("+", "Show less, larger", () => this.zoom(0.5)), this.whole, this.offers, this.hint));
   }
 
   zoom(factor) {
@@ -248,7 +247,10 @@ export class Tracks {
       const here = time(event);
       this.clock.point(here);
       if (!begun || here === null) return;
-      if (Math.abs(event.clientX - begun.x) > DRAG) begun.moved = true;
+      if (!begun.moved && Math.abs(event.clientX - begun.x) > DRAG) {
+        begun.moved = true;
+        this.area.setPointerCapture(event.pointerId); // the window is drawn on where the finger strays from the rows
+      }
       if (begun.moved) this.choose([Math.min(begun.at, here), Math.max(begun.at, here)]);
     });
     const up = () => setTimeout(() => (begun = null)); // after the click that may follow
