@@ -114,7 +114,8 @@ def test_ten_minutes_scroll_smoothly(opened):
     page = opened.page
     for _ in range(4):
         page.keyboard.press("+")
-        page.wait_for_timeout(300)
+        page.wait_for_timeout(50)
+    until(page, "document.querySelector('.scroller > div').offsetWidth > 10_000")
     session = page.context.new_cdp_session(page)
     session.send("Performance.enable", {"timeDomain": "threadTicks"})
 

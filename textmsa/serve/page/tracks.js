@@ -274,6 +274,7 @@ export class Tracks {
       this.scrolled = this.scroller.scrollLeft;
       const from = (this.scrolled / this.inner.offsetWidth) * this.view.duration;
       this.span.show(from, from + this.span.wide);
+      this.followed = this.span.from; // the bar leads: it may have gone on when this is drawn, and is not set back
     });
     this.span.addEventListener("change", () => this.later());
     this.clock.addEventListener("time", () => {
@@ -312,6 +313,7 @@ export class Tracks {
   // The sound and the scroll bar follow the part that is shown.
   stretch(width) {
     const perSecond = width / this.span.wide, wide = Math.round(perSecond * this.view.duration);
+    const led = this.followed === this.span.from && this.perSecond === perSecond;
     if (this.wave && Math.abs((this.perSecond ?? width / this.view.duration) - perSecond) > 1e-9) this.wave.zoom(this.span.whole ? 0 : perSecond);
     this.perSecond = perSecond;
     this.wave?.setScroll(this.span.from * perSecond);
@@ -319,7 +321,7 @@ export class Tracks {
     this.whole.disabled = this.span.whole;
     this.inner.style.width = `${wide}px`;
     const left = Math.round(this.span.from * perSecond);
-    if (!this.scroller.hidden && Math.abs(this.scroller.scrollLeft - left) > 1) {
+    if (!led && !this.scroller.hidden && Math.abs(this.scroller.scrollLeft - left) > 1) {
       this.scroller.scrollLeft = left;
       this.scrolled = this.scroller.scrollLeft;
     }
