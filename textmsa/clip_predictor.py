@@ -194,7 +194,9 @@ class ClipPredictor(ABC):
         seen = self._seen(clip, text)
         return self._scored([seen])[0], seen.sample
 
-    def scored_media(self, media: "Media", spoken: Transcript) -> tuple[Prediction, Observation]:
+    def scored_media(
+        self, media: "Media", spoken: Transcript, *, contributions: Shown = "modalities"
+    ) -> tuple[Prediction, Observation]:
         """The prediction, with what was observed, of a clip that is decoded already: a stretch of a longer file.
 
         Raises ClipError where nothing is in it that can be scored, or an extractor broke down.
@@ -202,7 +204,7 @@ class ClipPredictor(ABC):
         started = time.monotonic()
         observed = observe_and_explain(media, spoken.text, self.parts, why_no_text=spoken.reason)
         seen = SeenClip(str(media.path), observed, spoken, {"prepare": time.monotonic() - started})
-        return self._scored([seen])[0], observed.observation
+        return self.with_changes(self._scored([seen])[0], seen.sample, contributions), observed.observation
 
     def observe(self, clip: Path | str, *, text: str | None = None) -> tuple[ObservedClip, Transcript]:
         """What is seen and heard in one clip, its explanation and its words, without a score; raises as `predict`."""

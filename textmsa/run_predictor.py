@@ -17,7 +17,7 @@ from textmsa.intervals import calibration_of
 from textmsa.occlusion import changes_by_words, changes_over_time
 from textmsa.prepare.parts import BuiltParts
 from textmsa.run import Precision, Run
-from textmsa.scoring import Scores, mean_of
+from textmsa.scoring import Scores, mean_of, polarity
 from textmsa.speech.transcripts import Recogniser, language_notice
 from textmsa.store.preparation import Preparation
 from textmsa.types import MODALITIES, Prediction, Sample, Shown, Transcript
@@ -90,31 +90,18 @@ class Predictor(ClipPredictor):
 
     def _scored(self, clips: Sequence[SeenClip]) -> list[Prediction]:
         started = time.monotonic()
-        samples, rows = [clip.sample for clip in clips], range(len(clips))
-        members = self.run.score_members(samples, rows, precision=self.precision)
-        counted = contributions_of(self.run, samples, rows, precision=self.precision, within=self.score_range)
-        calibration, no_interval = calibration_of(self.run)
-        scores, seconds = mean_of(members), (time.monotonic() - started) / len(clips)
-        found = []
-        for row, (clip, sample) in enumerate(zip(clips, samples, strict=True)):
-            text_read, missing = self.run.reads(sample)
-            score = float(np.clip(scores.score_N[row], *self.score_range))
-            prediction = replace(
-                self._plain(clip, score, seconds),
-                gates=dict(zip(MODALITIES, scores.gates_NM[row].tolist(), strict=True)),
-                experts=scores.experts_NLE[row].tolist(),
-                missing=missing,
-                text_read=text_read,
-                unimodal=unimodal_of(scores, self.score_range, row),
+        predictions = predictions_of(self.run, [clip.sample for clip in clips], precision=self.precision)
+        seconds = (time.monotonic() - started) / len(clips)
+        return [
+            replace(
+                prediction,
+                path=clip.path,
+                seconds={"load": self._loading(), **clip.seconds, "score": seconds},
+                spoken=clip.spoken,
                 notes=self._notes(clip.spoken),
-                contributions=dict(zip(MODALITIES, counted.contribution_NM[row].tolist(), strict=True)),
-                base=counted.base.score,
-                base_of=counted.base.source,
-                interval=calibration.interval(members, row) if calibration else None,
-                no_interval=no_interval,
             )
-            found.append(prediction)
-        return found
+            for prediction, clip in zip(predictions, clips, strict=True)
+        ]
 
     def _check_words(self, path: Path | None, spoken: Transcript) -> None:
         """A run scores without words too."""
@@ -130,6 +117,41 @@ class Predictor(ClipPredictor):
 def predict_clip(run: Run, clip: Path, transcript: str | None, precision: Precision = "fp32") -> Prediction:
     """The prediction for one clip, with everything built for it alone; for more than one, keep a `Predictor`."""
     return Predictor(run, precision=precision).predict(clip, text=transcript)
+
+
+def predictions_of(run: Run, samples: Sequence[Sample], *, precision: Precision = "fp32") -> list[Prediction]:
+    """The predictions of clips as they were prepared; where words come from, and how long it took, is left out."""
+    rows, score_range = range(len(samples)), run.info.score_range
+    members = run.score_members(samples, rows, precision=precision)
+    counted = contributions_of(run, samples, rows, precision=precision, within=score_range)
+    calibration, no_interval = calibration_of(run)
+    scores = mean_of(members)
+    found = []
+    for row, sample in enumerate(samples):
+        text_read, missing = run.reads(sample)
+        score, observation = float(np.clip(scores.score_N[row], *score_range)), sample.observation
+        prediction = Prediction(
+            path=str(observation.path),
+            score=score,
+            score_range=score_range,
+            polarity=polarity(score, score_range),
+            transcript=observation.transcript,
+            explanation=sample.explanation,
+            gates=dict(zip(MODALITIES, scores.gates_NM[row].tolist(), strict=True)),
+            experts=scores.experts_NLE[row].tolist(),
+            missing=missing,
+            damage=observation.damage,
+            seconds={},
+            text_read=text_read,
+            unimodal=unimodal_of(scores, score_range, row),
+            contributions=dict(zip(MODALITIES, counted.contribution_NM[row].tolist(), strict=True)),
+            base=counted.base.score,
+            base_of=counted.base.source,
+            interval=calibration.interval(members, row) if calibration else None,
+            no_interval=no_interval,
+        )
+        found.append(prediction)
+    return found
 
 
 def unimodal_of(scores: Scores, score_range: tuple[float, float], row: int = 0) -> dict[str, float]:

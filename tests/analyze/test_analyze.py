@@ -122,11 +122,11 @@ def test_what_was_stopped_is_gone_on_with_and_nothing_is_done_twice(
     done: list[str | None] = []
     scored = textmsa.Predictor.scored_media
 
-    def stopping(self, media, spoken):
+    def stopping(self, media, spoken, **options):
         if len(done) == after:
             raise KeyboardInterrupt
         done.append(spoken.text)
-        return scored(self, media, spoken)
+        return scored(self, media, spoken, **options)
 
     monkeypatch.setattr(textmsa.Predictor, "scored_media", stopping)
     with pytest.raises(KeyboardInterrupt):
@@ -208,10 +208,10 @@ def test_a_file_in_which_nobody_speaks_has_tracks_and_no_utterance(
 def test_failures_of_an_utterance_are_recorded_and_counted(video, tiny_run, tmp_path, monkeypatch):
     scored = textmsa.Predictor.scored_media
 
-    def breaking(self, media, spoken):
+    def breaking(self, media, spoken, **options):
         if spoken.text == "It was bad.":
             raise ExtractorError("video", "the lens fell off")
-        return scored(self, media, spoken)
+        return scored(self, media, spoken, **options)
 
     monkeypatch.setattr(textmsa.Predictor, "scored_media", breaking)
     cues = [*CUES, (11.5, 14.0, "Half beyond."), (95.0, 96.0, "Beyond."), (100.0, 160.0, "Credits.")]

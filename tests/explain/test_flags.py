@@ -1,6 +1,7 @@
 """What an explanation should not hold is found, and what it may hold is not."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +18,7 @@ FACTS = "- pitch 180 Hz (high among the clips)\n- pace 4.2 syllables a second (f
 GIVEN = Given(SAID, FACTS, heard=True)
 
 
-def found(given: Given = GIVEN, **parts: str) -> list[tuple[str, str]]:
+def found(given: Given = GIVEN, **parts: Any) -> list[tuple[str, str]]:
     return [(flag["part"], flag["kind"]) for flag in flags(Explanation(**parts), given)]
 
 
@@ -98,7 +99,7 @@ def test_an_explanation_carries_its_flags(tmp_path, monkeypatch):
         return Answer('{"summary": "pleased", "reason": "In the video, a smile."}' if question.form else f"So, {SAID}.")
 
     monkeypatch.setattr(ChatEndpoint, "ask", says_the_transcript)
-    options = {"model": "m", "base_url": "http://127.0.0.1:9/v1", "sees": False, "cache": str(tmp_path)}
+    options: dict[str, Any] = {"model": "m", "base_url": "http://127.0.0.1:9/v1", "sees": False, "cache": str(tmp_path)}
     told = ChatEndpointExplainer(None, **options).explain(seen)
     assert [(flag["part"], flag["kind"]) for flag in told.provenance["flags"]] == [
         ("audio", "echo of the transcript"),

@@ -7,6 +7,7 @@ import argparse
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -40,13 +41,11 @@ def all_of(out: Path, *, store: Path | None, threads: int, models: list[str]) ->
     clips = store_of(out, store)
     rows = []
     for model in models:
-        _timed(f"{model}: fetched", lambda model=model: fetch(model))
+        _timed(f"{model}: fetched", partial(fetch, model))
         to, count = out / model, ANSWERS[model]
         _timed(
             f"{model}: {count} clips explained",
-            lambda to=to, model=model, count=count: answer_clips.answer_clips(
-                clips, to, model=model, clips=count, threads=threads
-            ),
+            partial(answer_clips.answer_clips, clips, to, model=model, clips=count, threads=threads),
         )
         rows += [answer_clips.row(model, m, answer_clips.answers(to / f"{m}.jsonl")) for m in answer_clips.MODES]
     print("\n".join(" | ".join(row) for row in (answer_clips.HEAD, *rows)), flush=True)

@@ -11,6 +11,7 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from textmsa.explain.flags import Given, flags
 from textmsa.explain.measured.checks import check
@@ -41,7 +42,8 @@ class Judged:
 
 def checked_kinds(row: dict[str, str]) -> frozenset[str]:
     """The kinds that the checks find in a row."""
-    told = Explanation(**{row["part"]: row["answer"]})
+    answer: dict[str, Any] = {row["part"]: row["answer"]}
+    told = Explanation(**answer)
     given = Given(row["transcript"], row["facts"], heard=bool(row["facts"]), seen=False)
     kinds = {str(flag["kind"]) for flag in flags(told, given)}
     if any(found["verdict"] == "contradicts" for found in check(told, json.loads(row["grades"]))):

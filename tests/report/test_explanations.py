@@ -83,12 +83,16 @@ def test_texts_longer_than_the_network_reads_are_counted(explained, tmp_path):
 
 def test_the_page_needs_nothing_else_and_shows_words_as_words(explained, tmp_path):
     page = explain_report(explained, out=tmp_path / "page.html").page.read_text()
-    assert "<script" not in page
-    assert "&lt;script&gt;" in page
-    assert "data:image/jpeg;base64," in page
-    assert "http://" not in page.replace("http://127.0.0.1", "")
-    assert 'src="http' not in page
-    assert "failed:" in page
+    told, given = page.split('<script type="application/json" id="data">')
+    given, _, scripts = given.partition("</script>")
+    assert told.count("<script") == 0 and scripts.count("<script") == 1  # our own
+    players = json.loads(given)
+    assert [one["place"] for one in players] == [f"clip-{number}" for number in range(len(players))]
+    assert {one["explained"]["transcript"] for one in players} >= {MARKUP}
+    assert all(one["address"].startswith("data:video/mp4;base64,") for one in players)
+    assert all(one["explained"]["tracks"]["peaks"] for one in players)
+    assert "http://" not in told.replace("http://127.0.0.1", "")
+    assert "failed:" in told
 
 
 def test_what_contradicts_measurements_is_shown_first(tmp_path):

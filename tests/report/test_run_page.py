@@ -1,7 +1,9 @@
 """The page of a run: figures, left-out baselines and clips, nothing from elsewhere, words as words."""
 
+import json
 from typing import Any
 
+import pytest
 from network_fixtures import save_tiny_encoder, small_recipe
 from small_corpora import write_corpus, write_table
 
@@ -33,6 +35,16 @@ def test_the_page_of_a_run_shows_what_was_measured_and_what_was_left_out(tmp_pat
     assert "left out: no training clip has a transcript" in page
     assert f"{evaluation.metrics['mae']:.3f}" in page
     assert "One seed's network: MAE" in page
-    assert "&lt;b&gt;words" in page and "<b>words" not in page
-    assert page.count("<img src='data:image/") >= 3
-    assert "<script" not in page and "http" not in page
+    told, given = page.split('<script type="application/json" id="data">')
+    assert "\\u003cb>words" in given and "<b>words" not in page
+    assert told.count("<img src='data:image/") == 4
+    assert "<script" not in told and "http" not in told
+    (player, *_) = players = json.loads(given.partition("</script>")[0])
+    assert told.count("<div class='clip'>") == len(players) > 0
+    prediction = player["prediction"]
+    assert prediction["base"] + sum(prediction["contributions"].values()) == pytest.approx(
+        prediction["score"], abs=1e-3
+    )
+    assert prediction["over_time"] and prediction["tracks"]["peaks"]
+    assert f"predicted {prediction['score']:+.2f}" in told
+    assert told.index("What counted") < told.index("How well") < told.index("network's experts")

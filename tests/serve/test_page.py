@@ -1,46 +1,18 @@
-"""The page in a real browser: upload, seek by click, keys, what it asks for, how it stands on a phone and in the dark.
-
-Chromium is Debian's; axe-core, which looks for what keeps people out, comes from npm. `.ci/browser` lays both; where CI
-runs, a test that lacks one fails.
-"""
+"""The page in a real browser: upload, seek by click, keys, what it asks for, how it stands on a phone, in the dark."""
 
 import json
-import os
-import shutil
-import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+from browsing import TIME, Seen, barriers, chromium, until, watched
+from long_timeline import long_timeline
 from media_fixtures import RECORDINGS
-from serving import ROOT, Server, serving
+from serving import Server, serving
 
 pytestmark = pytest.mark.slow
-AXE = ROOT / ".venv-browser/axe-core/package/axe.min.js"
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    "--use-fake-ui-for-media-stream",
-    "--use-fake-device-for-media-stream",
-]
-LISTENER = """addEventListener("securitypolicyviolation", (event) => console.error(`CSP ${event.violatedDirective}`))"""
-TIME = "document.querySelector('.stage video').currentTime"
 SENTENCE = "I loved it, but the end was bad."
-
-
-def needed(what: str | Path | None, name: str) -> str:
-    if what and Path(what).exists():
-        return str(what)
-    if os.environ.get("CI"):
-        pytest.fail(f"{name} is not here: run .ci/browser")
-    pytest.skip(f"{name} is not here: run .ci/browser")
 
 
 @pytest.fixture(scope="module")
@@ -51,66 +23,24 @@ def server(tiny_run, tmp_path_factory) -> Iterator[Server]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
-    chromium = needed(shutil.which("chromium"), "chromium")
-    api = (
-        pytest.importorskip("playwright.sync_api")
-        if not os.environ.get("CI")
-        else __import__("playwright.sync_api").sync_api
-    )
-    with api.sync_playwright() as playwright:
-        started = playwright.chromium.launch(executable_path=chromium, args=FLAGS)
+    with chromium() as started:
         yield started
-        started.close()
-
-
-@dataclass
-class Seen:
-    """A page with what it asked for and complained of."""
-
-    page: Any
-    outside: list[str] = field(default_factory=list)
-    complaints: list[str] = field(default_factory=list)
 
 
 @pytest.fixture
 def opened(browser, server, request) -> Iterator[Seen]:
     """The page, closed at the end; it must not have complained, or asked for anything of another place."""
-    options = getattr(request, "param", {})
-    size = {"width": options.get("width", 1280), "height": options.get("height", 900)}
-    context = browser.new_context(
-        viewport=size,
-        color_scheme=options.get("scheme", "light"),
-        reduced_motion="reduce",
-        permissions=["camera", "microphone"],
-        accept_downloads=True,
-    )
-    page = context.new_page()
-    seen = Seen(page)
     own = (server.address, server.address.replace("127.0.0.1", "localhost"), "blob:", "data:")
-    page.on("request", lambda asked: None if asked.url.startswith(own) else seen.outside.append(asked.url))
-    page.on("console", lambda said: seen.complaints.append(said.text) if said.type in ("error", "warning") else None)
-    page.on("pageerror", lambda error: seen.complaints.append(str(error)))
-    page.add_init_script(LISTENER)
-    page.goto(server.address)
-    yield seen
-    context.close()
-    assert seen.outside == []
-    assert seen.complaints == []
-
-
-def until(page: Any, expression: str, seconds: float = 60.0) -> None:
-    """Wait for something to be so, by asking: Playwright's own waiting runs text, which the page's policy refuses."""
-    end = time.monotonic() + seconds
-    while not page.evaluate(expression):
-        assert time.monotonic() < end, expression
-        page.wait_for_timeout(50)
+    with watched(browser, own, **getattr(request, "param", {})) as seen:
+        seen.page.goto(server.address)
+        yield seen
 
 
 def upload(page: Any, *, words: str = SENTENCE, clip: Path = RECORDINGS / "speaker.mp4") -> None:
     page.set_input_files("#file", str(clip))
     page.fill("#words", words)
     page.click("#score")
-    page.wait_for_selector("#panel .scale", timeout=120_000)
+    page.wait_for_selector(".panel .scale", timeout=120_000)
     until(page, "document.querySelector('.stage video').readyState >= 2")
 
 
@@ -149,12 +79,90 @@ def test_what_is_kept_is_what_was_shown(opened, tmp_path):
     for name, check in (
         ("JSON", lambda data: json.loads(data)["transcript"] == SENTENCE),
         ("CSV", lambda data: data.decode("utf-8-sig").startswith("time,loudness,rms")),
+        ("SRT", lambda data: data.decode().endswith(f"] {SENTENCE}\n")),
+        ("ELAN", lambda data: f"<ANNOTATION_VALUE>{SENTENCE}<" in data.decode()),
         ("PNG", lambda data: data.startswith(b"\x89PNG") and len(data) > 10_000),
     ):
         with page.expect_download() as download:
-            page.click(f"#panel button:text-is('{name}')")
+            page.click(f".panel button:text-is('{name}')")
         download.value.save_as(tmp_path / name)
         assert check((tmp_path / name).read_bytes()), name
+
+
+def test_two_clips_stand_side_by_side(opened):
+    page = opened.page
+    upload(page)
+    page.check("#beside")
+    page.fill("#words", "It was bad.")
+    page.click("#score")
+    page.wait_for_selector(".versus", timeout=120_000)
+    assert page.locator(".viewer").count() == 2
+    scores = [page.locator(".figure strong").nth(place).inner_text() for place in (0, 1)]
+    assert page.locator(".versus tbody tr").first.inner_text().split()[1:3] == scores
+    assert "how sure that is, is not known" in page.locator("#result > .box").inner_text()  # it is not calibrated
+    page.locator(".controls").nth(0).click(position={"x": 3, "y": 3})
+    page.keyboard.press("End")  # is for the clip that was touched last
+    times = "[...document.querySelectorAll('.stage video')].map((video) => video.currentTime)"
+    until(page, f"{times}[0] > 1")
+    assert page.evaluate(times)[1] == 0
+    page.uncheck("#beside")
+    page.click("#score")
+    until(page, "document.querySelectorAll('.viewer').length === 1")
+
+
+def test_where_nobody_speaks_voice_and_face_are_told_without_a_score(opened):
+    page = opened.page
+    reason = "clip: its words are not known (no speech is heard), and the model scores words alone"
+    refusal = {"status": 422, "content_type": "application/json", "body": json.dumps({"reason": reason})}
+    page.route("**/v1/predict", lambda route: route.fulfill(**refusal))
+    page.set_input_files("#file", str(RECORDINGS / "speaker.mp4"))
+    page.click("#score")
+    page.wait_for_selector(".told dd", timeout=120_000)
+    assert page.locator(".panel").inner_text().startswith("No score\n\nits words are not known (no speech is heard)")
+    assert "Voice" in page.locator(".told").inner_text()
+    page.keyboard.press("End")
+    until(page, f"{TIME} > 1")
+    opened.complaints[:] = [said for said in opened.complaints if "422" not in said]  # the browser's own line
+
+
+def test_a_long_video_is_followed_to_its_timeline_and_found_again(opened):
+    """Of a server that says what ours does: the job's own tests are in test_jobs.py."""
+    page = opened.page
+    timeline = long_timeline("clip").document()
+    states = [{"state": "waiting", "before": 1}, {"state": "running", "step": "analyzing", "done": 3, "total": 12}]
+    sent: list[str] = []
+
+    def answer(route: Any) -> None:
+        asked, method = route.request.url.partition("/v1/analyze")[2], route.request.method
+        sent.append(f"{method} {asked}")
+        state = states.pop(0) if states and method == "GET" else {"state": "done"}
+        document = timeline if asked.endswith("/result") else {"id": "job-12345678", **state}
+        route.fulfill(json=document, status=202 if method == "POST" else 200)
+
+    page.route("**/v1/analyze**", answer)
+    page.route("**/v1/analyze/**", answer)
+    page.set_input_files("#file", str(RECORDINGS / "speaker.mp4"))
+    cues = b"1\n00:00:01,000 --> 00:00:02,000\nHi.\n"
+    page.set_input_files("#file", {"name": "a.srt", "mimeType": "text/plain", "buffer": cues})
+    until(page, "document.querySelector('#long').checked")
+    page.click("#score")
+    until(page, "document.querySelector('#status').textContent.includes('Analyzing 25 %')")
+    until(page, "document.querySelectorAll('.lines li').length > 100")
+    assert sent[0] == "POST " and sent[-1] == "GET /job-12345678/result"
+    assert page.locator(".panel h2").first.inner_text() == "speaker.mp4"
+    page.reload()  # as one who closed the tab and comes back
+    until(page, "document.querySelectorAll('.lines li').length > 100")
+
+
+def test_a_tab_closed_in_the_middle_leaves_nothing_behind(opened, server):
+    page = opened.page
+    page.set_input_files("#file", str(RECORDINGS / "speaker.mp4"))
+    page.fill("#words", SENTENCE)
+    page.click("#score")
+    page.wait_for_timeout(200)
+    page.close()
+    assert server.left_behind() == []
+    assert server.post(clip=RECORDINGS / "speaker.mp4", text=SENTENCE).status_code == 200
 
 
 def test_words_from_right_to_left_are_laid_out_so_and_nothing_sent_becomes_markup(opened):
@@ -164,7 +172,7 @@ def test_words_from_right_to_left_are_laid_out_so_and_nothing_sent_becomes_marku
     assert page.evaluate("getComputedStyle(document.querySelector('.spoken')).direction") == "rtl"
     first, second = (line.locator(".word").nth(i).bounding_box() for i in range(2))
     assert first["x"] > second["x"]
-    assert page.locator("#told img").count() == 0
+    assert page.locator(".told img").count() == 0
 
 
 def test_a_clip_that_cannot_be_used_is_told_and_the_page_goes_on(opened, tmp_path):
@@ -206,7 +214,7 @@ def test_a_clip_is_recorded(opened):
     page.click("#record")
     until(page, "document.querySelector('#chosen').textContent.startsWith('recording.webm')")
     page.click("#score")
-    page.wait_for_selector("#panel .scale", timeout=120_000)
+    page.wait_for_selector(".panel .scale", timeout=120_000)
 
 
 @pytest.mark.parametrize(
@@ -216,12 +224,7 @@ def test_a_clip_is_recorded(opened):
     indirect=True,
 )
 def test_nothing_keeps_people_out_and_nothing_stands_out_of_the_page(opened):
-    axe = Path(needed(AXE, "axe-core")).read_text(encoding="utf-8")
     page = opened.page
     upload(page)
     assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
-    complaints = list(opened.complaints)
-    page.evaluate(axe)
-    found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")["violations"]
-    opened.complaints[:] = complaints  # axe lays a style of its own, which the policy refuses
-    assert not [(one["id"], [node["html"][:80] for node in one["nodes"]]) for one in found]
+    assert barriers(opened) == []

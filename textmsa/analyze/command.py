@@ -1,4 +1,4 @@
-"""`textmsa analyze`: a video of any length -> timeline.json, .csv, .srt, .eaf and .png."""
+"""`textmsa analyze`: a video of any length -> timeline.html, .json, .csv, .srt, .eaf and .png."""
 
 import hashlib
 import io
@@ -13,6 +13,7 @@ from textmsa.analyze.job import Analysis, Words, words_of_speech, words_of_subti
 from textmsa.analyze.picture import picture_of
 from textmsa.analyze.tables import as_csv, as_subtitles
 from textmsa.analyze.timeline import Timeline
+from textmsa.analyze.timeline_page import as_page
 from textmsa.errors import UnreadableClip, UserError
 from textmsa.explain import can_score
 from textmsa.media import opened
@@ -26,9 +27,9 @@ from textmsa.speech.transcripts import chosen_model
 from textmsa.store.preparation import Preparation
 from textmsa.types import Precision
 
-VERSION = 1
+VERSION = 2
 """Raise it when what is recorded of an utterance changes; folders begun before are refused."""
-FILES = ("timeline.csv", "timeline.srt", "timeline.eaf", "timeline.png", "timeline.json")
+FILES = ("timeline.html", "timeline.csv", "timeline.srt", "timeline.eaf", "timeline.png", "timeline.json")
 THREADS = 2  # of the recogniser
 
 
@@ -82,7 +83,7 @@ def analyze(
     video
         A video or audio file.
     out
-        Folder for timeline.json, .csv, .srt, .eaf (ELAN) and .png.
+        Folder for timeline.html (a page to look at), .json, .csv, .srt, .eaf (ELAN) and .png.
     model
         "everyday" (comes with textmsa; scores what is said), a run folder, or a hub id.
     subtitles
@@ -126,6 +127,7 @@ def analyze(
 
 def write(timeline: Timeline, folder: Path) -> None:
     """Write all files of a timeline, each at once or not at all, timeline.json last."""
+    write_text(folder / "timeline.html", as_page(timeline, folder))
     write_text(folder / "timeline.csv", as_csv(timeline))
     write_text(folder / "timeline.srt", as_subtitles(timeline))
     write_text(folder / "timeline.eaf", as_eaf(timeline))

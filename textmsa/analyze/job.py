@@ -191,7 +191,7 @@ class Analysis:
             self._record(utterance, f"begins at {utterance.start:.1f} s, and the file ends at {stream.end:.1f} s", None)
             return
         try:
-            prediction, observation = self.predictor.scored_media(media, utterance.spoken)
+            prediction, observation = self.predictor.scored_media(media, utterance.spoken, contributions="words")
         except ClipError as error:
             self._record(utterance, str(error), None)
             return

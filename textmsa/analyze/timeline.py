@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
+from textmsa.analyze.clip_tracks import words_with_times
 from textmsa.analyze.tracks import UNITS, Track
 from textmsa.analyze.utterances import TENTHS, Utterance
 from textmsa.runtime.atomic import write_json
@@ -96,6 +97,8 @@ def utterance_record(utterance: Utterance, outcome: Prediction | str) -> dict[st
         "base": _rounded(outcome.base),
         "base_of": outcome.base_of,
         "alone": _rounded(outcome.unimodal),
+        "scored_by": list(outcome.scored_by),
+        "changes": [_rounded(word) for word in words_with_times(outcome)],
         "explanation": {part: explanation[part] for part in ("text", "audio", "video", "summary", "reason")},
         "explainer_failed": outcome.explanation.provenance.get("failed"),
         "missing": outcome.missing,

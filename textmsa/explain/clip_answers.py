@@ -65,7 +65,7 @@ class ClipAnswers:
     def clue(self, modality: str, name: str, *, by: LanguageModel | None = None, **values: str) -> str | None:
         """A description of one modality; None where it failed, with the reason in `failed`."""
         shows = (modality,) if name in ("describe_video", "describe_audio") else ()
-        return self.answer(modality, name, read_clue, by=by, shows=shows, language=None, **values)
+        return self.answer(modality, name, read_clue, by=by, shows=shows, language=None, form=None, **values)
 
     def translate(self, transcript: str, language: Language) -> None:
         """Ask for the transcript in another language; the prompt is in that language."""

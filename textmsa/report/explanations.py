@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from textmsa.config import ModelConfig
-from textmsa.errors import UnreadableClip, UserError
+from textmsa.errors import UserError
 from textmsa.explain.precomputed import PrecomputedExplainer
 from textmsa.prepare.explain import STORE
-from textmsa.report.html_page import frames, table, write_page
+from textmsa.report.html_page import table, write_page
+from textmsa.report.players import explained_player
 from textmsa.runtime.progress import duration
 from textmsa.store.manifest import MANIFEST
 from textmsa.store.reading import Store
@@ -142,7 +143,15 @@ def explain_report(
     file = Path(file)
     clips = read_explanations(file, data)
     report = count_up(clips, Path(out) if out else file.with_suffix(".html"), text_encoder, max_text_length)
-    write_page(report.page, f"explanations of {file.name}", _sections(file, clips, report))
+    shown = chosen(clips)
+    players = [
+        explained_player(f"clip-{number}", clip.sample, clip.explanation, report.page)
+        for number, clip in enumerate(shown)
+        if clip.sample is not None
+    ]
+    examples = [_example(number, clip) for number, clip in enumerate(shown)]
+    sections = [*_sections(report), "<h2>Examples</h2>", *examples]
+    write_page(report.page, f"explanations of {file.name}", sections, players)
     return report
 
 
@@ -270,8 +279,7 @@ def _figure(name: str, value: float) -> str:
     return f"{value:,.0f}" if float(value).is_integer() else f"{value:.4g}"
 
 
-def _sections(file: Path, clips: list[ExplainedClip], report: ExplainReport) -> Iterable[str]:
-    yield f"<h1>Explanations of {html.escape(file.name)}</h1>"
+def _sections(report: ExplainReport) -> Iterable[str]:
     yield f"<p>{report.clips:,} clips, {report.failed:,} of them failed in at least one stage.</p>"
     yield table(["made by", "clips"], report.models.items())
     yield "<h2>What is there</h2>"
@@ -319,8 +327,6 @@ def _sections(file: Path, clips: list[ExplainedClip], report: ExplainReport) -> 
         yield table(["clip", "part", "kind", "words"], flagged) + "</details>"
     if report.cost:
         yield "<h2>Cost</h2>" + table(["", ""], [[n, _figure(n, value)] for n, value in report.cost.items()])
-    yield "<h2>Examples</h2>"
-    yield from map(_example, chosen(clips))
 
 
 _READ = {"audio": "audio clue", "video": "video clue", "residual": "transcript | summary"}
@@ -342,15 +348,14 @@ def chosen(clips: list[ExplainedClip]) -> list[ExplainedClip]:
     return list(examples.values())[:EXAMPLES]
 
 
-def _example(clip: ExplainedClip) -> str:
-    rows = [(part, getattr(clip.explanation, part) or "missing") for part in EXPLANATION_PARTS]
-    shown = ""
-    if clip.sample is not None:
-        rows = [("transcript", clip.sample.observation.transcript or "missing"), *rows]
-        try:
-            shown = frames(clip.sample.clip.path)
-        except UnreadableClip as error:
-            shown = f"<small>no pictures: {html.escape(str(error))}</small>"
+def _example(number: int, clip: ExplainedClip) -> str:
+    """What is told of a clip; its player, where it has one, tells the explanation itself."""
+    parts = {part: getattr(clip.explanation, part) for part in EXPLANATION_PARTS}
+    if clip.sample is None:
+        rows = [(part, text or "missing") for part, text in parts.items()]
+    else:
+        lacking = [part for part, text in parts.items() if not text]
+        rows = [("missing", ", ".join(lacking))] if lacking else []
     text = "".join(f"<tr><th>{name}</th><td>{html.escape(value)}</td></tr>" for name, value in rows)
     for stage, reason in clip.failed.items():
         text += f"<tr><th class='bad'>failed: {html.escape(stage)}</th><td>{html.escape(reason)}</td></tr>"
@@ -358,4 +363,6 @@ def _example(clip: ExplainedClip) -> str:
         mark = " class='bad'" if check["verdict"] == "contradicts" else ""
         words = f"{check['claim']!r}: {check['fact']} has grade {check['grade']} of 6: {check['verdict']}"
         text += f"<tr><th{mark}>claim</th><td>{html.escape(words)}</td></tr>"
-    return f"<div class='clip'><b>{html.escape(clip.id)}</b><br>{shown}<table>{text}</table></div>"
+    player = f"<div id='clip-{number}'></div>" if clip.sample is not None else ""
+    told = f"<div class='wide' tabindex='0'><table>{text}</table></div>" if text else ""
+    return f"<div class='clip'><h3>{html.escape(clip.id)}</h3>{player}{told}</div>"

@@ -7,30 +7,30 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from textmsa.media import read_media
+from textmsa.analyze.page import FOOTER, Shown, header, page_of
 from textmsa.runtime.atomic import write_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 STYLE = """
-body{font:16px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222}
-table{border-collapse:collapse}td,th{padding:.25rem .8rem;border-bottom:1px solid #ddd;text-align:left}
-td.n{text-align:right;font-variant-numeric:tabular-nums}tr.us{font-weight:bold;background:#eef6ff}
-td,th{overflow-wrap:anywhere;vertical-align:top}th{white-space:nowrap}
-img{max-width:100%}.clip{border:1px solid #ddd;border-radius:.5rem;padding:1rem;margin:1rem 0}
-.clip img{border-radius:.3rem;margin-right:.3rem}small{color:#666}.bad{color:#a40000}
+.report{max-width:76rem}.report h2{font-size:1.15rem;margin:1.6rem 0 .5rem}
+.report .viewer h2{font-size:.95rem;margin:0 0 .5rem}
+.report table{border-collapse:collapse}.report td,.report th{padding:.25rem .8rem;border-bottom:1px solid var(--line)}
+.report td,.report th{text-align:left;overflow-wrap:anywhere;vertical-align:top}.report th{white-space:nowrap}
+.report td.n{text-align:right;font-variant-numeric:tabular-nums}.report tr.us{font-weight:bold;background:var(--sheet)}
+.report img{max-width:100%;border-radius:.5rem}.report small{color:var(--faint)}.report .bad{color:var(--bad)}
+.report .wide{overflow-x:auto}.clip{border-top:2px solid var(--line);padding-top:1rem;margin:1.5rem 0}
+.report .clip h3{font-size:1rem;margin:0 0 .6rem;overflow-wrap:anywhere}.report .clip table{margin-top:.5rem}
+@media (max-width:40rem){.report td,.report th{padding:.2rem .4rem}.report th{white-space:normal}}
 """
-FRAMES = 5
-FRAME_WIDTH = 150  # pixels
 
 
-def write_page(path: Path, title: str, sections: Iterable[str]) -> Path:
-    """Write sections of HTML as a page."""
-    head = f"<meta charset='utf-8'><title>{html.escape(title)}</title><style>{STYLE}</style>"
-    write_text(path, f"<!doctype html><html lang='en'>{head}" + "\n".join(sections) + "</html>")
+def write_page(path: Path, title: str, sections: Iterable[str], shown: Sequence[Shown] = ()) -> Path:
+    """Write sections of HTML as a page, with players in those of its elements that they name."""
+    body = "\n".join(sections)
+    page = f'{header("textmsa", title)}\n<main class="report">\n{body}\n{FOOTER}\n</main>'
+    write_text(path, page_of(title, page, shown, style=STYLE))
     return path
 
 
@@ -38,7 +38,7 @@ def table(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """A table of escaped cells; numbers stand to the right."""
     top = "".join(f"<th>{html.escape(name)}</th>" for name in header)
     body = "".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
-    return f"<table><tr>{top}</tr>{body}</table>"
+    return f"<div class='wide' tabindex='0'><table><tr>{top}</tr>{body}</table></div>"
 
 
 def _cell(value: object) -> str:
@@ -47,22 +47,8 @@ def _cell(value: object) -> str:
     return f"<td>{html.escape(str(value))}</td>"
 
 
-def picture(figure: "Figure") -> str:
-    """A matplotlib figure."""
+def picture(figure: "Figure", words: str) -> str:
+    """A matplotlib figure, and what it shows in plain words."""
     data = io.BytesIO()
     figure.savefig(data, format="png")
-    return f"<img src='data:image/png;base64,{base64.b64encode(data.getvalue()).decode()}'>"
-
-
-def frames(path: Path) -> str:
-    """Some frames of a clip; raises UnreadableClip."""
-    from PIL import Image
-
-    pictures = read_media(path).frames or ()
-    tags = []
-    for place in np.linspace(0, len(pictures) - 1, min(FRAMES, len(pictures))).astype(int):
-        frame, data = pictures[place], io.BytesIO()
-        size = FRAME_WIDTH, max(1, FRAME_WIDTH * frame.shape[0] // frame.shape[1])
-        Image.fromarray(frame).resize(size).save(data, format="JPEG", quality=80)
-        tags.append(f"<img src='data:image/jpeg;base64,{base64.b64encode(data.getvalue()).decode()}'>")
-    return "".join(tags)
+    return f"<img src='data:image/png;base64,{base64.b64encode(data.getvalue()).decode()}' alt='{html.escape(words)}'>"

@@ -11,7 +11,8 @@ from textmsa.contributions import Contributions, contributions
 from textmsa.evaluate.command import Evaluation
 from textmsa.evaluate.labelled import labelled_clips
 from textmsa.evaluate.paired import Floats
-from textmsa.report.html_page import frames, picture, write_page
+from textmsa.report.html_page import picture, write_page
+from textmsa.report.players import scored_player
 from textmsa.run import HISTORY, MODEL, Run
 from textmsa.scoring import Scores
 from textmsa.store.reading import Store
@@ -29,22 +30,33 @@ def write_report(path: Path, *, run: Path, store: Path, evaluation: Evaluation) 
     clips = labelled_clips(data, evaluation.split)
     scored, true_N = opened.score(data, clips.indices), clips.label_N
     counted = contributions(opened, data, clips.indices)
+    chosen = _chosen(scored, true_N)
+    players = [scored_player(f"clip-{i}", opened, data[clips.indices[i]], path) for i in chosen]
     sections = [
-        f"<h1>TEXT on {html.escape(data.manifest.corpus)}</h1>",
+        f"<h2>TEXT on {html.escape(data.manifest.corpus)}</h2>",
         f"<p>{_verdict(evaluation)}</p>",
-        _table(evaluation),
+        "<h2>What counted</h2>"
+        + _counted_words(counted)
+        + picture(_counted(counted), "What text, audio and video add to the scores of the clips, as boxes"),
+        "<h2>Three clips</h2>" + "".join(_clip(data[clips.indices[i]], counted, i) for i in chosen),
+        "<h2>How well</h2>" + _table(evaluation),
         _alone(evaluation),
         *(f"<p>{html.escape(line)}</p>" for line in _how_sure(evaluation)),
         f"<p>{html.escape(ratings_learnt(opened.members[0].path / MODEL))}</p>",
+        "<h2>Predicted against true</h2>"
+        + picture(
+            _scatter(scored, true_N, data.manifest.score_range), "Predicted score of each clip against its label"
+        ),
         "<h2>Learning</h2><p><small>A line for each seed.</small></p>"
-        + picture(_learning_curve([json.loads((m.path / HISTORY).read_text()) for m in opened.members])),
-        "<h2>Predicted against true</h2>" + picture(_scatter(scored, true_N, data.manifest.score_range)),
-        "<h2>What counted</h2>" + _counted_words(counted) + picture(_counted(counted)),
-        "<h2>The network's experts</h2><p><small>An inner figure: it does not tell what counted.</small></p>"
-        + picture(_experts(scored)),
-        "<h2>Three clips</h2>" + "".join(_clip(data[clips.indices[i]], counted, i) for i in _chosen(scored, true_N)),
+        + picture(
+            _learning_curve([json.loads((m.path / HISTORY).read_text()) for m in opened.members]),
+            "Training loss and validation error by epoch",
+        ),
+        "<details><summary>The network's experts: an inner figure that does not tell what counted</summary>"
+        + picture(_experts(scored), "Mean weight of each expert in each layer")
+        + "</details>",
     ]
-    return write_page(path, "textmsa report", sections)
+    return write_page(path, f"report: TEXT on {data.manifest.corpus}", sections, players)
 
 
 def _verdict(evaluation: Evaluation) -> str:
@@ -192,18 +204,8 @@ def _chosen(scored: Scores, true_N: Floats) -> list[int]:
 
 
 def _clip(sample: Sample, counted: Contributions, index: int) -> str:
-    explanation = sample.explanation
-    base = f"{counted.base.score:+.2f}"
-    added = ", ".join(f"{n} {counted.contribution_NM[index, i]:+.2f}" for i, n in enumerate(MODALITIES))
-    rows = [
-        ("words", sample.observation.transcript),
-        ("voice", explanation.audio),
-        ("face", explanation.video),
-        ("summary", explanation.summary),
-    ]
-    text = "".join(f"<tr><th>{name}</th><td>{html.escape(value or 'missing')}</td></tr>" for name, value in rows)
+    """The heading of a clip, and where its player stands."""
     return (
-        f"<div class='clip'><b>{html.escape(sample.clip.id)}</b>: predicted {counted.score_N[index]:+.2f}, "
-        f"true {sample.clip.label:+.2f} <small>({base}, {added})</small><br>{frames(sample.clip.path)}"
-        f"<table>{text}</table></div>"
+        f"<div class='clip'><h3>{html.escape(sample.clip.id)}: predicted {counted.score_N[index]:+.2f}, true "
+        f"{sample.clip.label:+.2f}</h3><div id='clip-{index}'></div></div>"
     )

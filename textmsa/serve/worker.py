@@ -100,8 +100,8 @@ class _Predicting:
 
     def predict(self, task: Task) -> dict[str, Any]:
         """The prediction as `textmsa predict --json` prints it, with `tracks` where they are asked for."""
+        from textmsa.analyze.clip_tracks import tracks_of
         from textmsa.prediction_text import as_json
-        from textmsa.serve.tracks import tracks_of
 
         self._check(task.path)
         predictor = self._for(task)

@@ -1,18 +1,20 @@
 // The page: choose a clip, have it scored, look at the answer.
 
-import { Clock } from "./clock.js";
+import { versus } from "./compare.js";
 import { by, el } from "./dom.js";
-import * as files from "./exports.js";
-import { inWords, panel, told } from "./panel.js";
-import { KEYS, controls, press } from "./player.js";
+import * as jobs from "./jobs.js";
+import { inWords } from "./panel.js";
+import { KEYS, press } from "./player.js";
 import { record } from "./record.js";
-import { Tracks } from "./tracks.js";
+import { ofExplanation, ofPrediction, ofTimeline } from "./view.js";
+import { Viewer } from "./viewer.js";
 
 const TOKEN = "textmsa-token";
 let model = null; // what /v1/model says
 let chosen = null; // { file } or { sample }
 let asking = null; // the AbortController of the request that runs
-let shown = null; // { clock, tracks, mute, address }
+let shown = []; // { viewer, address }, two where clips are compared
+let current = null; // the viewer that keys mean
 let stopRecording = null;
 
 // One request, with the token; asks for one where it is needed.
@@ -54,25 +56,31 @@ function say(text, bad = false) {
   by("status").classList.toggle("warning", bad);
 }
 
-function choose(what) {
+async function choose(what) {
+  if (what.file && /\.(srt|vtt)$/i.test(what.file.name)) {
+    by("words").value = await what.file.text();
+    by("words").dispatchEvent(new Event("input"));
+    by("long").checked = true;
+    say("Subtitles, for every utterance of a long video.");
+    return;
+  }
   chosen = what;
   const most = model?.limits.megabytes ?? Infinity;
   const size = what.file ? what.file.size / 1e6 : 0;
   const name = what.file ? what.file.name : what.sample;
   by("chosen").textContent = what.file ? `${name} (${size.toFixed(1)} MB)` : name;
-  const why = what.file && !what.file.size ? "the file is empty" : size > most ? `${size.toFixed(0)} MB, at most ${most} MB are allowed` : "";
+  const why = what.file && !what.file.size ? "the file is empty" : size > most && !by("long").checked ? `${size.toFixed(0)} MB, at most ${most} MB are allowed` : "";
   by("score").disabled = Boolean(why);
   say(why ? `This clip cannot be sent: ${why}` : "", Boolean(why));
   if (what.file) by("sample").value = "";
 }
 
-function form() {
+function form(fields) {
   const data = new FormData();
   const words = by("words").value.trim();
   if (words) data.append("text", words);
   else if (by("transcribe").checked) data.append("transcribe", "true");
-  data.append("contributions", "all");
-  data.append("tracks", "true");
+  for (const [name, value] of Object.entries(fields)) data.append(name, value);
   if (chosen.sample) data.append("sample", chosen.sample);
   else data.append("clip", chosen.file, "clip");
   return data;
@@ -81,71 +89,106 @@ function form() {
 async function score(event) {
   event.preventDefault();
   if (!chosen || asking) return;
+  const started = performance.now();
+  const tick = () => say(`Looking and listening \u2026 ${((performance.now() - started) / 1000).toFixed(0)} s`);
+  if (by("long").checked) {
+    await working(() => analyze(chosen));
+    return;
+  }
+  const ticking = setInterval(tick, 1000);
+  tick();
+  await working(async () => {
+    const view = await answered();
+    if (!view) return;
+    show(view, await media());
+    say(view.prediction ? `${inWords(view.prediction)}.` : `No score: ${view.why}`);
+  }).finally(() => clearInterval(ticking));
+}
+
+// One thing at a time, which can be cancelled; what goes wrong is said.
+async function working(work) {
   asking = new AbortController();
   by("score").disabled = true;
   by("cancel").hidden = false;
-  const started = performance.now();
-  const tick = () => say(`Looking and listening \u2026 ${((performance.now() - started) / 1000).toFixed(0)} s`);
-  const ticking = setInterval(tick, 1000);
-  tick();
   try {
-    const answer = await ask("/v1/predict", { method: "POST", body: form(), signal: asking.signal });
-    const document_ = await answer.json();
-    if (!answer.ok) {
-      const wait = answer.headers.get("Retry-After");
-      say(document_.reason + (wait ? `; try again in ${wait} s` : ""), true);
-      return;
-    }
-    const media = chosen.file ?? (await (await ask(`/v1/samples/${chosen.sample.split("/").map(encodeURIComponent).join("/")}`)).blob());
-    show(document_, media);
-    say(`${inWords(document_)}.`);
+    await work();
   } catch (error) {
-    say(error.name === "AbortError" ? "Cancelled." : "The server cannot be reached; is it still running?", error.name !== "AbortError");
+    const lost = error instanceof TypeError; // fetch's word for a line that is cut
+    say(error.name === "AbortError" ? "Cancelled." : lost ? "The server cannot be reached; is it still running?" : error.message, error.name !== "AbortError");
   } finally {
-    clearInterval(ticking);
     asking = null;
     by("score").disabled = false;
     by("cancel").hidden = true;
   }
 }
 
-function show(prediction, media) {
-  if (shown) {
-    shown.tracks.remove();
-    shown.clock.stop();
-    URL.revokeObjectURL(shown.address);
-  }
-  const address = URL.createObjectURL(media);
-  const pictures = !("video" in prediction.missing) || /^no face|too little/.test(prediction.missing.video);
-  const video = el("video", { src: address, playsinline: true, preload: "auto", "aria-label": "The clip", class: pictures ? "" : "heard" });
-  const clock = new Clock(video, prediction.tracks.duration);
-  const { bar, mute } = controls(clock);
-  const tracks = new Tracks(clock, prediction);
-  const cannot = el("p", { class: "warning", role: "note", hidden: true });
-  const tell = (what) => {
-    cannot.textContent = `This browser cannot ${what}; the tracks still tell of it.`;
-    cannot.hidden = false;
-  };
-  video.addEventListener("error", () => tell("play this file"));
-  video.addEventListener("loadedmetadata", () => {
-    if (pictures && !video.videoWidth) tell("show the pictures of this file");
-    video.classList.toggle("heard", !video.videoWidth);
-  });
-  video.addEventListener("click", () => clock.toggle());
-  by("result").hidden = false;
-  by("watch").replaceChildren(el("div", { class: "stage" }, video, bar), cannot, tracks.element);
-  by("panel").replaceChildren(...panel(prediction), keep(prediction, tracks));
-  by("told").replaceChildren(told(prediction, tracks.text()));
-  tracks.draw();
-  shown = { clock, tracks, mute, address, prediction };
+// Every utterance of a long video, as a job of the server.
+async function analyze({ file, sample }) {
+  const data = new FormData();
+  const words = by("words").value;
+  if (jobs.SUBTITLES.test(words)) data.append("subtitles", words);
+  else data.append("transcribe", "true");
+  if (sample) data.append("sample", sample);
+  else data.append("clip", file, "clip");
+  say("Sending \u2026");
+  const { id } = await jobs.begin(ask, data, asking.signal);
+  history.replaceState(null, "", `#${id}`);
+  await fetched(id, file ?? (await media()), file?.name ?? sample);
 }
 
-function keep(prediction, tracks) {
-  const button = (name, make) => el("button", { type: "button", text: name, onclick: async () => files.save(`clip.${name.toLowerCase()}`, await make()) });
-  return el(
-    "section", { class: "box" }, el("h2", { text: "Keep" }),
-    el("div", { class: "row" }, button("JSON", () => files.json(prediction)), button("CSV", () => files.csv(prediction)), button("PNG", () => files.png(prediction, tracks))),
-  );
+// Follows a job to its end and shows it; `film` null where the page was opened again without it.
+async function fetched(id, film, name) {
+  const { signal } = asking;
+  signal.addEventListener("abort", () => {
+    jobs.cancel(ask, id).catch(() => {});
+    history.replaceState(null, "", location.pathname);
+  });
+  const timeline = await jobs.follow(ask, id, signal, say);
+  if (name) timeline.file = name;
+  show(ofTimeline(timeline), film);
+  say(`${timeline.counts.scored} utterances scored${timeline.counts.failed ? `, ${timeline.counts.failed} not` : ""}.`);
+}
+
+const media = async () => chosen.file ?? (await (await ask(`/v1/samples/${chosen.sample.split("/").map(encodeURIComponent).join("/")}`)).blob());
+
+// The clip scored; where that cannot be, as where nobody speaks, what voice and face express; null where neither can be.
+async function answered() {
+  const name = chosen.file?.name ?? chosen.sample;
+  const send = (path, fields) => ask(path, { method: "POST", body: form(fields), signal: asking.signal });
+  const answer = await send("/v1/predict", { contributions: "all", tracks: "true" });
+  const document_ = await answer.json();
+  if (answer.ok) return ofPrediction(document_, name);
+  if (answer.status === 422 && /words|nobody|no speech/.test(document_.reason)) {
+    say("No score; looking at voice and face \u2026");
+    const explained = await send("/v1/explain", {});
+    if (explained.ok) return ofExplanation(await explained.json(), document_.reason.replace(/^clip: /, ""), name);
+  }
+  const wait = answer.headers.get("Retry-After");
+  say(document_.reason + (wait ? `; try again in ${wait} s` : ""), true);
+  return null;
+}
+
+function show(view, film) {
+  const beside = by("beside").checked && shown.length;
+  for (const one of beside ? shown.splice(0, shown.length - 1) : shown.splice(0)) forget(one);
+  const address = film && URL.createObjectURL(film);
+  const heard = "video" in view.missing && !/^no face|too little/.test(view.missing.video);
+  const viewer = new Viewer(view, { address, heard, title: view.name || "A clip" });
+  shown.push({ viewer, address });
+  const result = by("result");
+  result.hidden = false;
+  result.classList.toggle("two", shown.length > 1);
+  const sums = shown.length > 1 ? versus(shown[0].viewer.view, view) : null;
+  result.replaceChildren(...(sums ? [sums] : []), ...shown.map((one) => one.viewer.element));
+  viewer.draw();
+  current = viewer;
+  for (const name of ["pointerdown", "focusin"]) viewer.element.addEventListener(name, () => (current = viewer));
+  by("beside").parentElement.hidden = false;
+}
+
+function forget({ viewer, address }) {
+  viewer.remove();
+  if (address) URL.revokeObjectURL(address);
 }
 
 async function toggleRecording() {
@@ -186,9 +229,10 @@ function wire() {
   by("open-card").addEventListener("click", () => by("card").showModal());
   by("open-help").addEventListener("click", help);
   for (const button of document.querySelectorAll("dialog .close")) button.addEventListener("click", () => button.closest("dialog").close());
-  document.addEventListener("keydown", (event) => press(event, shown?.clock, () => shown?.mute(), help) && event.preventDefault());
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => shown?.tracks.recolour());
+  document.addEventListener("keydown", (event) => press(event, current, help) && event.preventDefault());
 }
 
 wire();
-begin().catch(() => say("The server cannot be reached; is it still running?", true));
+begin()
+  .then(() => /^#[\w-]{8,}$/.test(location.hash) && working(() => fetched(location.hash.slice(1), null, null)))
+  .catch(() => say("The server cannot be reached; is it still running?", true));

@@ -10,14 +10,11 @@ export class Clock extends EventTarget {
     this.still = 0; // the moment, where the browser cannot play the file
     this.pointed = null;
     this.frame = 0;
+    this.jumped = false; // whether it is told of a moment that somebody chose
     const told = () => this.tell("play");
     for (const name of ["play", "pause", "ended"]) video.addEventListener(name, told);
     video.addEventListener("play", () => this.run());
     video.addEventListener("seeked", () => this.tell("time"));
-    video.addEventListener("error", () => {
-      this.playable = false;
-      this.tell("play");
-    });
   }
 
   get now() {
@@ -45,7 +42,9 @@ export class Clock extends EventTarget {
     const within = Math.max(0, Math.min(time, this.duration));
     if (this.playable) this.video.currentTime = within;
     this.still = within;
+    this.jumped = true;
     this.tell("time");
+    this.jumped = false;
   }
 
   point(time) {
@@ -57,6 +56,22 @@ export class Clock extends EventTarget {
     if (!this.playable) return;
     if (this.playing) this.video.pause();
     else this.video.play().catch(() => this.tell("play"));
+  }
+
+  // Nothing can be played: the moment is still shared.
+  lose() {
+    this.still = this.playable ? this.video.currentTime : this.still;
+    this.playable = false;
+    this.tell("play");
+  }
+
+  // A film after all.
+  find(address) {
+    const at = this.now;
+    this.playable = true;
+    this.video.src = address;
+    this.video.currentTime = at;
+    this.tell("play");
   }
 
   stop() {

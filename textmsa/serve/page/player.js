@@ -1,6 +1,6 @@
 // The clip with a bar of controls of our own, and the keys.
 
-import { el, seconds } from "./dom.js";
+import { el, moment } from "./dom.js";
 
 export const KEYS = [
   ["Space, K", "play or pause", [" ", "k"]],
@@ -8,6 +8,9 @@ export const KEYS = [
   ["J, L", "two seconds back or on"],
   [", .", "a tenth of a second back or on"],
   ["Home, End", "to the beginning or the end"],
+  ["Shift \u2190 \u2192", "to the utterance before or after"],
+  ["[ ]", "sum up from here, or to here; Escape: no more"],
+  ["+ \u2212 0", "show less of the clip, more, the whole"],
   ["M", "sound off or on"],
   ["?", "these keys"],
 ];
@@ -32,9 +35,10 @@ export function controls(clock) {
   }
 
   function update() {
+    position.max = clock.duration;
     position.value = clock.now;
-    position.setAttribute("aria-valuetext", `${seconds(clock.now)} of ${seconds(clock.duration)}`);
-    shown.textContent = `${clock.now.toFixed(1)} / ${seconds(clock.duration)}`;
+    position.setAttribute("aria-valuetext", `${moment(clock.now, clock.duration)} of ${moment(clock.duration, clock.duration)}`);
+    shown.textContent = `${moment(clock.now, clock.duration)} / ${moment(clock.duration, clock.duration)}`;
   }
 
   clock.addEventListener("time", update);
@@ -47,20 +51,39 @@ export function controls(clock) {
   return { bar: el("div", { class: "controls", role: "group", "aria-label": "Player" }, play, position, shown, sound, speed), mute };
 }
 
-// What a key does; returns whether it did something.
-export function press(event, clock, mute, help) {
+// What a key does to a viewer; returns whether it did something.
+export function press(event, viewer, help) {
   if (event.ctrlKey || event.metaKey || event.altKey) return false;
   const on = event.target;
   if (on.matches("textarea, select, input:not([type=range]):not([type=checkbox])")) return false;
   if (on.closest("dialog")) return false;
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   if (key === "?") help();
-  else if (!clock) return false;
-  else if (key === "k" || (key === " " && !on.matches("button, input, summary, label"))) clock.toggle();
-  else if (key in STEPS) clock.seek(clock.now + STEPS[key]);
+  else if (!viewer) return false;
+  else return seeks(event, key, viewer) || shows(key, viewer);
+  return true;
+}
+
+function seeks({ target: on, shiftKey }, key, viewer) {
+  const { clock } = viewer;
+  if (key === "k" || (key === " " && !on.matches("button, input, summary, label"))) clock.toggle();
+  else if (shiftKey && (key === "ArrowLeft" || key === "ArrowRight")) viewer.step(key === "ArrowRight" ? 1 : -1);
+  else if (key in STEPS && !on.matches(".scroller")) clock.seek(clock.now + STEPS[key]);
   else if (key === "Home") clock.seek(0);
   else if (key === "End") clock.seek(clock.duration);
-  else if (key === "m") mute();
+  else return false;
+  return true;
+}
+
+function shows(key, viewer) {
+  const { tracks } = viewer;
+  if (key === "m") viewer.mute();
+  else if (key === "[") viewer.bound(0);
+  else if (key === "]") viewer.bound(1);
+  else if (key === "Escape" && tracks?.window) tracks.choose(null);
+  else if ((key === "+" || key === "=") && tracks) tracks.zoom(0.5);
+  else if (key === "-" && tracks) tracks.zoom(2);
+  else if (key === "0" && tracks) tracks.span.show(0, viewer.clock.duration);
   else return false;
   return true;
 }

@@ -33,7 +33,7 @@ FACE_TRACKS = {
 Floats = npt.NDArray[np.float64]
 
 
-def tracks_of(path: Path, observation: Observation, prediction: Prediction) -> dict[str, Any]:
+def tracks_of(path: Path, observation: Observation, prediction: Prediction | None) -> dict[str, Any]:
     """Everything that is drawn over time, as JSON has it; what could not be measured is null.
 
     Parameters
@@ -43,7 +43,7 @@ def tracks_of(path: Path, observation: Observation, prediction: Prediction) -> d
     observation
         What was measured of it.
     prediction
-        Its score with the changes by words, where these were asked for.
+        Its score with the changes by words, where these were asked for; None of a clip that was not scored.
     """
     duration = observation.duration or 0.0
     bins = max(1, math.ceil(duration * HZ - 1e-6))
@@ -56,7 +56,7 @@ def tracks_of(path: Path, observation: Observation, prediction: Prediction) -> d
         "peaks": peaks,
         "series": series,
         "face": _face_presence(observation.video, bins),
-        "words": words_with_times(prediction),
+        "words": [] if prediction is None else words_with_times(prediction),
     }
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from media_fixtures import RECORDINGS
 
-from textmsa.serve.tracks import tracks_of, words_with_times
+from textmsa.analyze.clip_tracks import tracks_of, words_with_times
 from textmsa.types import Explanation, FeatureSequence, Observation, Prediction, Transcript, Word, WordsChange
 
 PREDICTION = Prediction(
