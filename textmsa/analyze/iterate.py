@@ -29,6 +29,9 @@ def utterances(
     The file is decoded once, while what is yielded is asked for; what lies behind is let go, so that memory does not
     grow with its length (`textmsa analyze` writes files and can be stopped and gone on with).
 
+    Gives a `ClipOutcome` with `start`, `end` (s) and `text` for each utterance, none at all where nobody says a word; what
+    could not be scored has `failed`.
+
     Parameters
     ----------
     video
@@ -40,9 +43,6 @@ def utterances(
     recogniser
         Listens to the whole file first, a `textmsa.speech.recognise.SpeechRecogniser`; without it, and without
         subtitles, the default one does.
-
-    Yields a `ClipOutcome` with `start`, `end` (s) and `text` for each utterance, none at all where nobody says a word;
-    what could not be scored has `failed`.
 
     Raises UserError, before the first of them, for a file that cannot be read and for broken subtitles.
     """
