@@ -108,6 +108,13 @@ def test_what_is_no_hub_id_is_one_line(tiny_run, tmp_path, hub_id):
         push_to_hub(tmp_path, "me/run", dry_run=tmp_path / "out")
 
 
+def test_the_name_of_a_folder_is_no_place(tmp_path, monkeypatch):
+    """A run that is given as "run" lies next to tokenizers that know that word."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tokenizer.json").write_text('{"vocab": {"run": 1}}')
+    check_clean(tmp_path, [Path("run")])
+
+
 @pytest.mark.parametrize("what", ["place", "key", "variable"])
 def test_what_must_not_be_given_is_found(tmp_path, monkeypatch, what):
     monkeypatch.setenv("MY_SERVICE_TOKEN", "opensesame99")

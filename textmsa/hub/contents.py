@@ -75,7 +75,7 @@ def check_clean(folder: Path, places: Sequence[Path]) -> None:
     places
         Folders whose paths must not be in it, besides the user's own and the one that is worked in.
     """
-    known = {str(place) for one in (*places, Path.home(), Path.cwd()) for place in (one, one.resolve())}
+    known = {str(place) for one in (*places, Path.home(), Path.cwd()) for place in (one.absolute(), one.resolve())}
     forbidden = {place: "a place on this machine" for place in known if len(place) > 1}
     forbidden |= {value: f"the value of {name}" for name, value in _secrets()}
     for path in sorted(folder.rglob("*")):
