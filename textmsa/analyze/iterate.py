@@ -29,8 +29,8 @@ def utterances(
     The file is decoded once, while what is yielded is asked for; what lies behind is let go, so that memory does not
     grow with its length (`textmsa analyze` writes files and can be stopped and gone on with).
 
-    Gives a `ClipOutcome` with `start`, `end` (s) and `text` for each utterance, none at all where nobody says a word; what
-    could not be scored has `failed`.
+    Gives a `ClipOutcome` with `start`, `end` (s) and `text` for each utterance, none at all where nobody says a word;
+    what could not be scored has `failed`.
 
     Parameters
     ----------
