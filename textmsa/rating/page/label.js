@@ -184,6 +184,12 @@ function undo() {
   });
 }
 
+// A name that is given while the list of raters is still on its way counts as soon as it is there.
+async function later(doing) {
+  while (busy) await new Promise((go) => setTimeout(go, 20));
+  await once(doing);
+}
+
 async function open(name, takeOver) {
   const before = sessionStorage.getItem(SESSION);
   by("take-over").hidden = true;
@@ -299,7 +305,7 @@ by("take-over").addEventListener("click", () => once(() => open(by("name").value
 by("name").addEventListener("input", () => { by("take-over").hidden = true; });
 by("begin").addEventListener("submit", (event) => {
   event.preventDefault();
-  once(() => open(by("name").value, false));
+  later(() => open(by("name").value, false));
 });
 by("open-help").addEventListener("click", () => by("help").showModal());
 by("close-help").addEventListener("click", () => by("help").close());
