@@ -129,8 +129,7 @@ Do it.
 
 arguments:
   SETTINGS                A file. The package has demo, demo-frozen, mosei,
-                          mosi, mosi-best, mosi-text, sims, sims-text,
-                          simsv2.
+                          mosi, mosi-best, mosi-text, sims, sims-text, simsv2.
 
 options:
   --data FOLDER           Folder of the data. Required.

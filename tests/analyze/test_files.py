@@ -68,7 +68,7 @@ def timeline() -> Timeline:
 
 def test_all_files_are_written_and_the_picture_is_one(timeline, tmp_path):
     write(timeline, tmp_path)
-    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".csv", ".eaf", ".json", ".png", ".srt"]
+    assert sorted(path.suffix for path in tmp_path.iterdir()) == [".csv", ".eaf", ".html", ".json", ".png", ".srt"]
     with Image.open(tmp_path / "timeline.png") as picture:
         assert picture.format == "PNG" and picture.width > 800
     document = read_json(tmp_path / "timeline.json")

@@ -106,7 +106,7 @@ def test_what_contradicts_measurements_is_shown_first(tmp_path):
     assert found.contradicted == [("a$_$2", check)]
     assert found.verdicts["loudness"]["contradicts"] == 1
     page = found.page.read_text()
-    assert page.index("<b>a$_$2</b>") < page.index("<b>a$_$1</b>")
+    assert page.index("<h3>a$_$2</h3>") < page.index("<h3>a$_$1</h3>")
 
 
 def test_what_should_not_be_there_is_counted_and_shown_as_words(tmp_path):

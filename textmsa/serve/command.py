@@ -106,7 +106,7 @@ def serve(
     --------
     textmsa serve
     textmsa serve run --port 8080 --folder my_clips
-    TEXTMSA_TOKEN=SECRET textmsa serve run --host 0.0.0.0
+    textmsa serve run --host 0.0.0.0 --token SECRET
     """
     check_extra()
     _check_numbers({"--max-mb": max_mb, "--max-seconds": max_seconds, "--timeout": timeout, "--memory-mb": memory_mb})
