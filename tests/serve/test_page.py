@@ -119,7 +119,7 @@ def test_where_nobody_speaks_voice_and_face_are_told_without_a_score(opened):
     page.click("#score")
     page.wait_for_selector(".told dd", timeout=120_000)
     assert page.locator(".panel").inner_text().startswith("No score\n\nits words are not known (no speech is heard)")
-    assert "Voice" in page.locator(".told").inner_text()
+    assert "They say" in page.locator(".told").inner_text()
     page.keyboard.press("End")
     until(page, f"{TIME} > 1")
     opened.complaints[:] = [said for said in opened.complaints if "422" not in said]  # the browser's own line
@@ -203,7 +203,9 @@ def test_a_token_is_asked_for_once_and_sent_with_every_request(opened, server):
     page.click("#ask-form button")
     until(page, "document.querySelector('#model-line').textContent.startsWith('Trained on')")
     upload(page)
-    assert sent == [None, *["Bearer sesame"] * 3]
+    first = sent.index("Bearer sesame")
+    assert first in (1, 2)  # what the page asks for to begin with
+    assert len(sent) >= first + 3 and set(sent[first:]) == {"Bearer sesame"}
     opened.complaints[:] = [said for said in opened.complaints if "401" not in said]  # the browser's own line
 
 

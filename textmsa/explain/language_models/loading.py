@@ -118,7 +118,19 @@ def load_network(
         )
     except (OSError, ValueError) as error:
         raise UserError(f"model {model!r}: cannot be loaded ({first_line(error)})") from error
+    if within:
+        _forget_quantisation(net)
     return net if load_in_4bit else cast("PreTrainedModel", net.to(device))  # type: ignore[arg-type]
+
+
+def _forget_quantisation(net: "PreTrainedModel") -> None:
+    """What was read of GGUF has ordinary weights: transformers would refuse to train it, and write otherwise."""
+    for marked, names in (
+        (net, ("hf_quantizer", "is_quantized", "quantization_method")),
+        (net.config, ("quantization_config",)),
+    ):
+        for name in names:
+            vars(marked).pop(name, None)
 
 
 def load_adapter(net: "PreTrainedModel", adapter: str) -> "PreTrainedModel":

@@ -95,7 +95,7 @@ export function whole(view, clock) {
   const { about } = view;
   const scored = view.utterances.filter((one) => one.prediction);
   const value = (one) => one.prediction.score;
-  const go = (one) => el("button", { type: "button", class: "small", text: moment(one.start, view.duration, 0), "aria-label": `To ${moment(one.start, view.duration)}`, onclick: () => clock.seek(one.start + 1e-3) });
+  const go = (one) => el("button", { type: "button", class: "small", text: moment(one.start, view.duration, 0), "aria-label": `To ${moment(one.start, view.duration, 0)}`, onclick: () => clock.seek(one.start + 1e-3) });
   const lines = [el("p", { text: `${moment(view.duration, view.duration, 0)}, ${about.counts.scored} utterances scored${about.counts.failed ? `, ${about.counts.failed} not` : ""}.` })];
   if (scored.length) {
     const spoken = scored.reduce((sum, one) => sum + one.end - one.start, 0) || 1;

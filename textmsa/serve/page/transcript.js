@@ -47,7 +47,7 @@ export class Transcript {
       text.append(el("span", { class: `word ${tone(word.change)}`, text: word.text.trim(), title: said(word), "--force": Math.abs(word.change ?? 0) / most, onclick: word.start !== null && (() => this.clock.seek(word.start)) }), " ");
     const score = one.prediction ? signed(one.prediction.score) : "not scored";
     return el("li", { class: one.prediction?.polarity ?? "unscored", title: one.failed },
-      el("button", { type: "button", class: "when", text: moment(one.start, this.view.duration, 0), "aria-label": `To ${moment(one.start, this.view.duration)}: ${one.text.slice(0, 60)}`, onclick: () => this.clock.seek(one.start + 1e-3) }),
+      el("button", { type: "button", class: "when", text: moment(one.start, this.view.duration, 0), "aria-label": `To ${moment(one.start, this.view.duration, 0)}: ${one.text.slice(0, 60)}`, onclick: () => this.clock.seek(one.start + 1e-3) }),
       el("b", { text: score }), text);
   }
 
