@@ -124,7 +124,7 @@ def load_network(
 
 
 def _forget_quantisation(net: "PreTrainedModel") -> None:
-    """What was read of GGUF has ordinary weights, and no folder that peft could look into; else it cannot be trained."""
+    """What was read of GGUF has ordinary weights and no folder that peft could look into; else it cannot be trained."""
     for marked, names in (
         (net, ("hf_quantizer", "is_quantized", "quantization_method", "name_or_path")),
         (net.config, ("quantization_config",)),
