@@ -34,7 +34,6 @@ unit: $(READY)
 
 test-slow: $(READY) $(SMALL_MODEL)
 	$(BIN)/pytest -m slow --durations=0
-	.ci/try_dockerfile
 
 # What runs language models runs on these too; neither the package nor its extras need them (docs/real-models.md).
 $(SMALL_MODEL): $(READY) tests/real_models/requirements.txt tests/real_models/fetch.py
