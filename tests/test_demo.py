@@ -1,6 +1,7 @@
 """The whole way, on real media: `textmsa demo --clips 60`, then its run on clips of every kind."""
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -65,8 +66,12 @@ def test_summary_and_report(demo):
     assert summary["floors"]["mean"] == pytest.approx(1.15, abs=0.02)
     report = (demo / "report.html").read_text()
     assert report.count("data:image/png") == 4  # learning, scores, contributions, experts
-    assert report.count("data:image/jpeg") >= 10
-    assert "http" not in report
+    assert report.count("data:video/mp4") == report.count("<div class='clip'>") >= 3
+    named = set(
+        re.findall(r"https?://[\w.-]+", report)
+    )  # a namespace, and the licence of a part: nothing asks for them
+    assert named <= {"http://www.w3.org", "https://github.com"}
+    assert "connect-src 'none'" in report
 
 
 def test_predictions_can_be_read_again(demo):

@@ -151,6 +151,7 @@ def test_the_client_in_the_docs_gets_a_score_and_a_timeline(server, film, tmp_pa
     monkeypatch.chdir(tmp_path)
     names: dict[str, object] = {}
     exec(program.replace("http://127.0.0.1:8000", server.address), names)
+    names["client"].http.close()  # type: ignore[attr-defined]
     prediction, timeline = names["prediction"], names["timeline"]
     assert isinstance(prediction, dict) and prediction["transcript"] == "I loved it."
     assert isinstance(timeline, dict) and timeline["counts"] == {"utterances": 3, "scored": 3, "failed": 0}
