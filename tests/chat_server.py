@@ -13,9 +13,9 @@ FAULTS = ("429", "500", "slow", "cut", "garbage", "refusal", "wrong", "empty", "
 SLOW_SECONDS = 1.5
 
 
-def words_of(request: dict[str, Any]) -> str:
-    """The text of the last message."""
-    content = request["messages"][-1]["content"]
+def words_of(request: dict[str, Any], message: int = -1) -> str:
+    """The text of one message, by default of the last."""
+    content = request["messages"][message]["content"]
     return content if isinstance(content, str) else " ".join(p["text"] for p in content if p["type"] == "text")
 
 
@@ -140,7 +140,8 @@ class ChatServer:
         else:
             said = {"refusal": "I'm sorry, I can't help with that.", "wrong": '{"summa', "empty": ""}
             finish = "length" if fault == "length" else "stop"
-            message = {"role": "assistant", "content": said.get(fault or "", good_answer(words))}
+            willing = good_answer(words_of(request, 0))  # asked to mend its answer, it answers what was asked
+            message = {"role": "assistant", "content": said.get(fault or "", willing)}
             choice = {"index": 0, "message": message, "finish_reason": finish}
             usage = {"prompt_tokens": 100, "completion_tokens": 10, "total_tokens": 110}
             send(
