@@ -15,8 +15,8 @@ from typing import Any
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
 MODES = ("structured", "free")
-MOST_TOKENS = 256
-"""Of an answer: four times what is asked for. A small model that goes round in circles never ends by itself."""
+MOST_TOKENS = 384
+"""Of an answer: room for all that the form allows, and an end for a model that goes round in circles."""
 VOICE = ("pitch", "pitch_range", "loudness", "rate", "pauses")
 
 
