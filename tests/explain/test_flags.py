@@ -37,6 +37,24 @@ def found(given: Given = GIVEN, **parts: Any) -> list[tuple[str, str]]:
         ("text", "In the text, a loud voice complains about a film.", "not given"),
         ("reason", "In the video, she smiles. Therefore, she is content.", "not given"),
         ("reason", " ".join(["The voice is said to be very quiet and few."] * 3), "circles"),
+        ("text", "The answer is: the limit of tokens was reached before its end.", "echo of the question"),
+        ("text", 'In the text, the words "In the text" convey admiration.', "echo of the question"),
+        ("text", "In the text, tell with at most 35 words of a film.", "echo of the question"),
+        (
+            "reason",
+            "In the audio, the emphasis is at 180 Hz and 4.2 syllables. Therefore, glad.",
+            "echo of the numbers",
+        ),
+        ("reason", "In the video, the voice is fast. Therefore, glad.", "not given"),
+        (
+            "text",
+            "In the text, it is called funny, moving and a triumph at last, which it is not. It is doubted, for it "
+            "is called funny, moving and a triumph at last, which it is not.",
+            "circles",
+        ),
+        ("reason", "In the audio, the voice is also described as", "broken off"),
+        ("summary", "The person is described as a mix of a high voice and a", "broken off"),
+        ("summary", "so " * 79 + "glad", "broken off"),
     ],
 )
 def test_what_should_not_be_there_is_found(part, text, kind):
@@ -56,6 +74,7 @@ def test_good_answers_have_nothing():
         text="The person paid 20 dollars, and their hands shook.",
     )
     assert not found(Given(seen=True), video="In the video, a smile from 1.5 s on.", summary="A smile: content.")
+    assert not found(reason=f'In the text, "{SAID}". The subtitle reads: {SAID}. Therefore, the person is pleased.')
 
 
 def test_what_was_there_to_tell_of_decides():
@@ -63,6 +82,13 @@ def test_what_was_there_to_tell_of_decides():
     assert found(Given(SAID, heard=True, seen=True), reason=reason) == []
     assert found(Given(SAID, heard=True), reason=reason) == [("reason", "not given")]
     assert found(Given(SAID, seen=True), reason=reason) == [("reason", "not given")]
+
+
+def test_a_reason_that_is_the_summary_again_is_found():
+    again = "The person sounds glad of what they saw in the film."
+    assert ("reason", "circles") in found(summary=again, reason=again)
+    assert found(summary=again, reason=f"In the audio, the voice is fast. Therefore, {again.lower()}") == []
+    assert found(summary="glad, a fast voice", reason="In the audio, the voice is fast. Therefore, glad.") == []
 
 
 def test_chinese_is_read_too():
@@ -86,6 +112,18 @@ def test_a_size_of_a_quality_is_one_claim():
     assert [(c["fact"], c["verdict"]) for c in check(said, {"pitch": 6, "loudness": 6})] == [
         ("loudness", "contradicts"),
         ("pitch", "agrees"),
+    ]
+
+
+def test_what_a_conclusion_says_of_the_voice_is_held_against_it_too():
+    told = Explanation(
+        summary="A melodic voice. Glad of a quick end.",
+        reason="In the audio, the voice is loud. In the text, the subtitle reads: a flat, quiet voice. It was fast.",
+    )
+    sizes = {"pitch_range": 0, "loudness": 0, "rate": 0}
+    assert [(c["part"], c["claim"], c["verdict"]) for c in check(told, sizes)] == [
+        ("reason", "loud", "contradicts"),
+        ("summary", "melodic", "contradicts"),
     ]
 
 

@@ -19,7 +19,7 @@ from textmsa.types import Explanation
 
 HERE = Path(__file__).resolve().parent
 TABLE = HERE / "answers.csv"
-COLUMNS = ("model", "form", "id", "part", "transcript", "facts", "grades", "answer", "wrong")
+COLUMNS = ("model", "form", "id", "part", "transcript", "facts", "grades", "summary", "answer", "wrong")
 KINDS = (
     "contradiction",
     "echo of the transcript",
@@ -27,6 +27,7 @@ KINDS = (
     "echo of the numbers",
     "not given",
     "circles",
+    "broken off",
     "other",
 )
 """What a reader may find wrong; `other` (it misses sarcasm, it is beside the point) no check looks for."""
@@ -43,9 +44,11 @@ class Judged:
 def checked_kinds(row: dict[str, str]) -> frozenset[str]:
     """The kinds that the checks find in a row."""
     answer: dict[str, Any] = {row["part"]: row["answer"]}
+    if row["part"] == "reason" and row["summary"]:
+        answer["summary"] = row["summary"]
     told = Explanation(**answer)
     given = Given(row["transcript"], row["facts"], heard=bool(row["facts"]), seen=False)
-    kinds = {str(flag["kind"]) for flag in flags(told, given)}
+    kinds = {str(flag["kind"]) for flag in flags(told, given) if flag["part"] == row["part"]}
     if any(found["verdict"] == "contradicts" for found in check(told, json.loads(row["grades"]))):
         kinds.add("contradiction")
     return frozenset(kinds)
@@ -84,17 +87,22 @@ def figures(rows: list[Judged]) -> list[tuple[str, int, int, int]]:
 
 
 def write_sheet(out: Path, files: list[Path], *, answers: int = 100) -> int:
-    """Evenly spread answers of all parts, to be read; how many there are."""
-    rows = []
+    """Evenly spread answers of all parts, each once (clues are the same in both forms), to be read; how many."""
+    rows: list[tuple[str, ...]] = []
+    known: set[tuple[str, str]] = set()
     for file in files:
         for line in file.read_text(encoding="utf-8").splitlines():
             told = json.loads(line)
             of = told["provenance"]["model"]["model"], file.stem, told["id"]
-            given = told["transcript"], told["facts"], json.dumps(told["grades"])
+            given = told["transcript"], told["facts"], json.dumps(told["grades"]), told["summary"] or ""
             rows += [
-                (*of, part, *given, told[part], "") for part in ("audio", "text", "summary", "reason") if told[part]
+                (*of, part, *given, told[part], "")
+                for part in ("audio", "text", "summary", "reason")
+                if told[part] and (told["id"], told[part]) not in known
             ]
-    chosen = [rows[int((place + 0.5) * len(rows) / answers)] for place in range(min(answers, len(rows)))]
+            known |= {(row[2], row[-2]) for row in rows}
+    count = min(answers, len(rows))
+    chosen = [rows[int((place + 0.5) * len(rows) / count)] for place in range(count)]
     with out.open("w", encoding="utf-8", newline="") as stream:
         csv.writer(stream).writerows([COLUMNS, *chosen])
     return len(chosen)

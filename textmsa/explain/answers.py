@@ -12,6 +12,7 @@ from textmsa.explain.language_models.question import Answer
 T = TypeVar("T")
 Read = Callable[[str], T]
 
+CUT = "the limit of tokens was reached before its end"
 LONGEST_CLUE = 1200  # characters; prompts ask for 35 words
 LONGEST_REASON = 4000
 SUMMARY_FORM, REASON_FORM = 240, 1000
@@ -33,6 +34,7 @@ REFUSAL = re.compile(
     re.IGNORECASE,
 )
 THOUGHT = re.compile(r"<think>.*?</think>", re.DOTALL)
+QUOTATION = '"“”'
 FENCE = re.compile(r"```(?:json)?\s*(.*?)```", re.DOTALL)
 
 
@@ -48,7 +50,7 @@ def usable(answer: Answer, read: Read[T]) -> T:
     if text and REFUSAL.match(text):
         raise Refused(f"refused: {shown(text)}")
     if answer.finish == "length":
-        raise AnswerError("cut: the limit of tokens was reached before its end")
+        raise AnswerError(f"cut: {CUT}")
     if not text:
         raise AnswerError("empty")
     return read(text)
@@ -56,7 +58,7 @@ def usable(answer: Answer, read: Read[T]) -> T:
 
 def read_clue(text: str) -> str:
     """A description of one modality, on one line."""
-    line = " ".join(text.split()).strip('"“” ')
+    line = _unquoted(" ".join(text.split()))
     if not any(character.isalnum() for character in line):
         raise AnswerError(f"no words: {shown(text)}")
     if line.startswith(("{", "[", "<")):
@@ -66,9 +68,16 @@ def read_clue(text: str) -> str:
     return line
 
 
+def _unquoted(line: str) -> str:
+    """Without quotation marks around all of it, or one that has no other; those around words within stay."""
+    marks = [place for place, character in enumerate(line) if character in QUOTATION]
+    outer = [0, len(line) - 1]
+    return line.strip(QUOTATION + " ") if marks == outer or marks in ([outer[0]], [outer[1]]) else line.strip()
+
+
 def read_translation(text: str) -> str:
     """What was said, in other words, on one line."""
-    line = " ".join(text.split()).strip('"“” ')
+    line = _unquoted(" ".join(text.split()))
     if not any(character.isalnum() for character in line):
         raise AnswerError(f"no words: {shown(text)}")
     if len(line) > LONGEST_REASON:

@@ -12,16 +12,30 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any, Literal
 
+from textmsa.explain.answers import CUT, SUMMARY_FORM
+from textmsa.explain.measured.checks import OF_A_VOICE
 from textmsa.explain.prompts import all_prompts
 from textmsa.types import EXPLANATION_PARTS, Explanation
 
-Kind = Literal["echo of the transcript", "echo of the question", "echo of the numbers", "not given", "circles"]
+Kind = Literal[
+    "echo of the transcript", "echo of the question", "echo of the numbers", "not given", "circles", "broken off"
+]
 ECHO = 4  # words in a row that are told of a voice or face and stand in the transcript
 QUOTED = 0.8  # share of the words that conclude or describe the words and are the transcript's own
 QUESTION_ECHO = 7  # words in a row that are the question's own
-ROUNDS = 3  # times that the same words are said
-ROUND = 6  # words in a row
+ROUNDS = ((5, 3), (10, 2))
+"""Words in a row, and how often said they are a circle."""
 NUMBERS = 2  # numbers handed back
+ENDED = re.compile(r"[.!?…。！？][\"'”’」』)\]*]*$")
+DANGLING = re.compile(r"(?:[,;:，、；：]|\b(?:a|an|the|of|and|or|to|in|as|with|is|are|was|that))$", re.IGNORECASE)
+NEAR = 10  # characters
+OF_THE_TASK = re.compile(
+    r"\blimit of tokens\b|\bat most \d+ words\b|\bto be (?:judged|obeyed)\b|\bthe question asks\b", re.IGNORECASE
+)
+"""What our questions say, and people who speak do not."""
+OF_PICTURES = re.compile(r"\bthe video\b|视频|画面", re.IGNORECASE)
+FORM_QUOTED = re.compile(r"[\"“'‘]in the (?:video|audio|text)\b", re.IGNORECASE)
+"""The beginning that was asked for, taken for the words that were said."""
 WORD = re.compile(r"[\u4e00-\u9fff]|[^\W_]+(?:['’][^\W_]+)?")
 NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?")
 FORM = re.compile(r"\bin the (?:video|audio|text)\b,?|\bthe subtitle reads\b:?|\btherefore\b,?", re.IGNORECASE)
@@ -29,11 +43,6 @@ OF_A_FACE = re.compile(
     r"\b(?:smil(?:e[sd]?|ing)|frown(?:s|ed|ing)?|grin(?:s|ned|ning)?|eyes?|eyebrows?|brows?|gaze[sd]?|facial|faces?"
     r"|gestur(?:e[sd]?|ing)|postures?|nod(?:s|ded|ding)?|body language|hands?)\b"
     r"|微笑|笑容|皱眉|眉毛|目光|眼神|面部|表情|手势",
-    re.IGNORECASE,
-)
-OF_A_VOICE = re.compile(
-    r"\b(?:voices?|pitch(?:ed)?|loud(?:ly|ness|er)?|volume|high-pitched|low-pitched|monotone|melody|melodic"
-    r"|semitones?|syllables?|pauses?)\b|嗓音|音高|音调|音量|语速|停顿",
     re.IGNORECASE,
 )
 OF_A_BODY = re.compile(
@@ -84,8 +93,16 @@ def flags(explanation: Explanation, given: Given) -> list[dict[str, Any]]:
             kinds: dict[str, Flag] = {}
             for flag in _of_part(part, text, given):
                 kinds.setdefault(flag.kind, flag)
+            if part == "reason" and explanation.summary and _says_the_same(text, explanation.summary):
+                kinds.setdefault("circles", Flag(part, "circles", "the summary again"))
             found += [asdict(flag) for flag in kinds.values()]
     return found
+
+
+def _says_the_same(text: str, other: str) -> bool:
+    """Whether either is made of the other's words in a row."""
+    words, others = _words(text), _words(other)
+    return bool(words and others) and _share(words, others) >= QUOTED and _share(others, words) >= QUOTED
 
 
 def _of_part(part: str, text: str, given: Given) -> Iterator[Flag]:
@@ -99,26 +116,40 @@ def _of_part(part: str, text: str, given: Given) -> Iterator[Flag]:
         yield Flag(part, "echo of the transcript", f"{share:.0%} of the words")
     if run := _shared(words, _question_words(), _long(QUESTION_ECHO, words), besides=said):
         yield Flag(part, "echo of the question", run)
+    elif asked := FORM_QUOTED.search(text) or OF_THE_TASK.search(_spoken(text, given.transcript)):
+        yield Flag(part, "echo of the question", asked.group())
     told = NUMBER.findall(given.facts)
     numbers = NUMBER.findall(text)
     back = [number for number in numbers if number in told]
-    if part in ("audio", "summary") and len(set(back)) >= NUMBERS:
+    if part in ("audio", "summary", "reason") and len(set(back)) >= NUMBERS:
         yield Flag(part, "echo of the numbers", ", ".join(dict.fromkeys(back)))
     if claim := _not_given(part, text, numbers, told, given):
         yield Flag(part, "not given", claim)
-    if again := _circle(words):
+    if again := _circle(words, said):
         yield Flag(part, "circles", again)
+    if _broken_off(part, text.strip()):
+        yield Flag(part, "broken off", " ".join(text.split()[-3:]))
+
+
+def _broken_off(part: str, text: str) -> bool:
+    """Whether a text stops before its end; a summary may be a phrase, unless it is as long as the form allows."""
+    if ENDED.search(text):
+        return False
+    return part != "summary" or len(text) > SUMMARY_FORM - NEAR or DANGLING.search(text) is not None
 
 
 def _not_given(part: str, text: str, numbers: list[str], told: list[str], given: Given) -> str | None:
     """Words that tell of what a part's author could not know."""
-    known = {*told, *NUMBER.findall(given.transcript or "")}
+    known = {*told, *NUMBER.findall(given.transcript or ""), *_question_numbers()}
     if (part != "video" or not given.seen) and (made := next((n for n in numbers if n not in known), None)):
         return made
     sees = given.seen and part in ("video", "summary", "reason")
     hears = given.heard and part in ("audio", "summary", "reason")
     quoted = _spoken(text, given.transcript)
-    for knows, pattern in ((sees, OF_A_FACE), (hears, OF_A_VOICE), (sees, OF_A_BODY)):
+    told_of = [(sees, OF_A_FACE), (hears, OF_A_VOICE), (sees, OF_A_BODY)]
+    if part in ("summary", "reason"):
+        told_of.append((sees, OF_PICTURES))
+    for knows, pattern in told_of:
         claim = None if knows else pattern.search(FACE_OF_WORDS.sub(" ", quoted))
         if claim is not None and claim.group().lower() not in (given.transcript or "").lower():
             return claim.group()
@@ -164,14 +195,25 @@ def _share(words: list[str], said: list[str]) -> float:
 
 
 @cache
+def _question_numbers() -> frozenset[str]:
+    """Such as the words that an answer may have: who hands them back gives an echo, and makes nothing up."""
+    return frozenset(number for question in all_prompts() for number in NUMBER.findall(question.template))
+
+
+@cache
 def _question_words() -> list[str]:
-    """The words of all questions, one after the other."""
-    return [word for question in all_prompts() for word in _words(FORM.sub(" ", question.template))]
+    """The words of all questions, one after the other, and of what is said to a model whose answer was cut."""
+    asked = [question.template for question in all_prompts()]
+    return [word for question in (*asked, CUT) for word in _words(FORM.sub(" ", question))]
 
 
-def _circle(words: list[str]) -> str | None:
-    """Words in a row that come again and again."""
-    length = _long(ROUND, words)
-    runs = Counter(tuple(words[i : i + length]) for i in range(len(words) - length + 1))
-    again = [run for run, count in runs.items() if count >= ROUNDS]
-    return " ".join(again[0]) if again else None
+def _circle(words: list[str], said: list[str]) -> str | None:
+    """Words in a row that come again and again, and are not the transcript's, which may be quoted twice."""
+    for rounds in ROUNDS:
+        length = _long(rounds[0], words)
+        quoted = {tuple(said[i : i + length]) for i in range(len(said) - length + 1)}
+        runs = Counter(tuple(words[i : i + length]) for i in range(len(words) - length + 1))
+        again = [run for run, count in runs.items() if count >= rounds[1] and run not in quoted]
+        if again:
+            return " ".join(again[0])
+    return None

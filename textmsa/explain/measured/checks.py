@@ -72,6 +72,14 @@ VIDEO_CLAIMS = (
     ),
     _claim("brow_lower", True, r"furrow(?:s|ed|ing)?|knit(?:s|ted)? brows?", "皱眉|眉头紧"),
 )
+OF_A_VOICE = re.compile(
+    r"\b(?:voices?|pitch(?:ed)?|loud(?:ly|ness|er)?|volume|high-pitched|low-pitched|monotone|melody|melodic"
+    r"|semitones?|syllables?|pauses?)\b|嗓音|音高|音调|音量|语速|停顿",
+    re.IGNORECASE,
+)
+SENTENCE = re.compile(r"[^.!?。！？]+")
+QUOTES = re.compile(r"subtitle|字幕", re.IGNORECASE)
+"""In sentences that hand on what was said, which tell of no voice."""
 NEGATED = re.compile(
     r"(?:\b(?:not?|never|without|nor|neither|hardly|less|rather than|instead of)\b|n['’]t\b)(?:[ ]+[\w'-]+){0,3}[ ]*$"
     r"|[没不无未][^，。；]{0,3}$",
@@ -84,6 +92,8 @@ class Check:
     """One claim and what was measured."""
 
     modality: str
+    part: str
+    """Of the explanation: "audio" or "video", else "summary" or "reason"."""
     claim: str
     """The words."""
     fact: str
@@ -93,25 +103,43 @@ class Check:
 
 
 def check(explanation: Explanation, grades: dict[str, int]) -> list[dict[str, Any]]:
-    """The claims of the audio and video clues that can be held against `grades`, each fact and side once.
+    """The claims that can be held against `grades`, each fact and side once: of the clues, and of the conclusion's
+    sentences that tell of the voice.
 
     Parameters
     ----------
     explanation
-        Its `audio` and `video` are read.
+        `audio` and `video` are read, and of `summary` and `reason` what they tell of the voice.
     grades
         Fact -> 0 to 6, from the measured explainer.
     """
+    told = {
+        "audio": [("audio", explanation.audio or "")]
+        + [(part, _of_the_voice(getattr(explanation, part) or "")) for part in ("summary", "reason")],
+        "video": [("video", explanation.video or "")],
+    }
     checks = []
     for modality, claims in (("audio", AUDIO_CLAIMS), ("video", VIDEO_CLAIMS)):
-        text = getattr(explanation, modality) or ""
         for claim in claims:
             others = [other.words for other in claims if other.fact == claim.fact and other.large != claim.large]
-            words = next((m for m in claim.words.finditer(text) if _is_claimed(text, m, others)), None)
+            found = (
+                (part, match)
+                for part, text in told[modality]
+                for match in claim.words.finditer(text)
+                if _is_claimed(text, match, others)
+            )
+            part, words = next(found, ("", None))
             if words is not None and claim.fact in grades:
                 grade = grades[claim.fact]
-                checks.append(asdict(Check(modality, words.group(), claim.fact, grade, _verdict(claim.large, grade))))
+                verdict = _verdict(claim.large, grade)
+                checks.append(asdict(Check(modality, part, words.group(), claim.fact, grade, verdict)))
     return checks
+
+
+def _of_the_voice(text: str) -> str:
+    """The sentences that tell of a voice."""
+    sentences = (match.group() for match in SENTENCE.finditer(text))
+    return ". ".join(s for s in sentences if OF_A_VOICE.search(s) and not QUOTES.search(s))
 
 
 def _is_claimed(text: str, match: re.Match[str], others: list[re.Pattern[str]]) -> bool:
