@@ -12,8 +12,8 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE))
-ANSWERS = {"smollm2": 100, "qwen-coder-1.5b": 20}
-"""Model -> clips that it explains, twice: held to the form, and free. Five clips a minute for the larger one."""
+ANSWERS = {"smollm2": 25, "qwen-coder-1.5b": 10}
+"""Model -> clips that it explains, twice: held to the form, and free; 40 and 110 seconds each on one thread."""
 MOSI = 300  # of its 686 test transcripts
 CLIPS = 100  # of the corpus that is rendered where none is given
 
@@ -53,8 +53,9 @@ def all_of(out: Path, *, store: Path | None, threads: int, models: list[str]) ->
     files = [out / model / f"{mode}.jsonl" for model in models for mode in answer_clips.MODES]
     print(f"{judged.write_sheet(sheet, files)} answers to be read: {sheet}")
     if judged.TABLE.is_file():
-        print("\n".join(" | ".join(map(str, row)) for row in judged.figures(judged.judged())))
-    print(_timed("taught", lambda: teach.teach(clips, out / "taught", train=300, held_out=100, epochs=1)))
+        print("\n".join(judged.table_of(judged.judged(), f"in {judged.TABLE.name}")))
+    taught = partial(teach.teach, clips, out / "taught", train=300, held_out=100, epochs=1, answers=24)
+    print(_timed("taught", taught))
     if zero_shot_mosi.DATA.is_dir():
         scored = zero_shot_mosi.scored
         print(_timed("MOSI", lambda: scored(out / "mosi", model=models[0], clips=MOSI, threads=threads)))

@@ -1,9 +1,11 @@
 """Precision and recall of the checks on answers of real models that a person has read: answers.csv.
 
 Each row is one answer with what its model was given. `wrong` is what the reader found, kinds of `KINDS` with "+"
-between them, or "-". `python tests/real_models/judged.py` prints the table; the checks are run anew on every row.
-`python tests/real_models/judged.py --sheet OUT ANSWERS.jsonl ...` writes a hundred answers of `answer_clips.py` with
-`wrong` left empty, to be read; without what the checks say, which must not lead the reader.
+between them, or "-". `shaped_rules` is "yes" for answers that were read before the rules were made what they are, and
+"no" for those read after: only these tell how the rules do on others. `python tests/real_models/judged.py` prints the
+table for both; the checks are run anew on every row. `python tests/real_models/judged.py --sheet OUT ANSWERS.jsonl ...`
+writes a hundred answers of `answer_clips.py` with `wrong` left empty, to be read; without what the checks say, which
+must not lead the reader.
 """
 
 import csv
@@ -19,7 +21,7 @@ from textmsa.types import Explanation
 
 HERE = Path(__file__).resolve().parent
 TABLE = HERE / "answers.csv"
-COLUMNS = ("model", "form", "id", "part", "transcript", "facts", "grades", "summary", "answer", "wrong")
+COLUMNS = ("model", "form", "id", "part", "transcript", "facts", "grades", "summary", "answer", "shaped_rules", "wrong")
 KINDS = (
     "contradiction",
     "echo of the transcript",
@@ -54,10 +56,12 @@ def checked_kinds(row: dict[str, str]) -> frozenset[str]:
     return frozenset(kinds)
 
 
-def judged(table: Path = TABLE) -> list[Judged]:
-    """All rows."""
+def judged(table: Path = TABLE, *, shaped_rules: bool | None = None) -> list[Judged]:
+    """All rows, or those that shaped the rules, or those that did not."""
     with table.open(encoding="utf-8", newline="") as stream:
         rows = list(csv.DictReader(stream))
+    if shaped_rules is not None:
+        rows = [row for row in rows if (row["shaped_rules"] == "yes") == shaped_rules]
     read = []
     for row in rows:
         wrong = frozenset(row["wrong"].split("+")) - {"-"}
@@ -86,6 +90,16 @@ def figures(rows: list[Judged]) -> list[tuple[str, int, int, int]]:
     return [*found, ("anything", *anything)]
 
 
+def table_of(rows: list[Judged], which: str) -> list[str]:
+    """Lines for people: precision and recall by kind."""
+    lines = [f"{len(rows)} answers {which}", "kind | read | checks | both | precision | recall"]
+    for kind, read, checked, both in figures(rows):
+        precision = f"{both / checked:.2f}" if checked else "-"
+        recall = f"{both / read:.2f}" if read else "-"
+        lines.append(f"{kind} | {read} | {checked} | {both} | {precision} | {recall}")
+    return lines
+
+
 def write_sheet(out: Path, files: list[Path], *, answers: int = 100) -> int:
     """Evenly spread answers of all parts, each once (clues are the same in both forms), to be read; how many."""
     rows: list[tuple[str, ...]] = []
@@ -96,11 +110,11 @@ def write_sheet(out: Path, files: list[Path], *, answers: int = 100) -> int:
             of = told["provenance"]["model"]["model"], file.stem, told["id"]
             given = told["transcript"], told["facts"], json.dumps(told["grades"]), told["summary"] or ""
             rows += [
-                (*of, part, *given, told[part], "")
+                (*of, part, *given, told[part], "no", "")
                 for part in ("audio", "text", "summary", "reason")
                 if told[part] and (told["id"], told[part]) not in known
             ]
-            known |= {(row[2], row[-2]) for row in rows}
+            known |= {(row[2], row[-3]) for row in rows}
     count = min(answers, len(rows))
     chosen = [rows[int((place + 0.5) * len(rows) / count)] for place in range(count)]
     with out.open("w", encoding="utf-8", newline="") as stream:
@@ -116,12 +130,10 @@ def main() -> int:
     if not TABLE.is_file():
         print(f"{TABLE.name}: not there; nobody has read a sheet yet (see --sheet)")
         return 0
-    rows = judged()
-    print(f"{len(rows)} answers\nkind | read | checks | both | precision | recall")
-    for kind, read, checked, both in figures(rows):
-        precision = f"{both / checked:.2f}" if checked else "-"
-        recall = f"{both / read:.2f}" if read else "-"
-        print(f"{kind} | {read} | {checked} | {both} | {precision} | {recall}")
+    for shaped in (True, False):
+        print(
+            "\n".join(table_of(judged(shaped_rules=shaped), "that shaped the rules" if shaped else "read after them"))
+        )
     return 0
 
 

@@ -15,7 +15,7 @@ Read = Callable[[str], T]
 CUT = "the limit of tokens was reached before its end"
 LONGEST_CLUE = 1200  # characters; prompts ask for 35 words
 LONGEST_REASON = 4000
-SUMMARY_FORM, REASON_FORM = 240, 1000
+SUMMARY_FORM, REASON_FORM = 480, 1000
 """Characters that a model held to a form may write: room for the words asked for, and less than its tokens allow."""
 CONCLUSION_FORM: dict[str, Any] = {
     "type": "object",

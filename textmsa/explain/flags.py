@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from functools import cache
 from typing import Any, Literal
 
-from textmsa.explain.answers import CUT, SUMMARY_FORM
+from textmsa.explain.answers import CUT
 from textmsa.explain.measured.checks import OF_A_VOICE
 from textmsa.explain.prompts import all_prompts
 from textmsa.types import EXPLANATION_PARTS, Explanation
@@ -28,7 +28,7 @@ ROUNDS = ((5, 3), (10, 2))
 NUMBERS = 2  # numbers handed back
 ENDED = re.compile(r"[.!?…。！？][\"'”’」』)\]*]*$")
 DANGLING = re.compile(r"(?:[,;:，、；：]|\b(?:a|an|the|of|and|or|to|in|as|with|is|are|was|that))$", re.IGNORECASE)
-NEAR = 10  # characters
+PHRASE = 160  # characters that a summary without an end may have
 OF_THE_TASK = re.compile(
     r"\blimit of tokens\b|\bat most \d+ words\b|\bto be (?:judged|obeyed)\b|\bthe question asks\b", re.IGNORECASE
 )
@@ -132,10 +132,10 @@ def _of_part(part: str, text: str, given: Given) -> Iterator[Flag]:
 
 
 def _broken_off(part: str, text: str) -> bool:
-    """Whether a text stops before its end; a summary may be a phrase, unless it is as long as the form allows."""
+    """Whether a text stops before its end; a summary may be a short phrase."""
     if ENDED.search(text):
         return False
-    return part != "summary" or len(text) > SUMMARY_FORM - NEAR or DANGLING.search(text) is not None
+    return part != "summary" or len(text) > PHRASE or DANGLING.search(text) is not None
 
 
 def _not_given(part: str, text: str, numbers: list[str], told: list[str], given: Given) -> str | None:
