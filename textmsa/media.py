@@ -334,17 +334,18 @@ class _Pictures:
     """Keeps, of the frames passing by in time order, those nearest to a regular grid; converts only these."""
 
     def __init__(self, stream: Any, origin: float, fps: float, seconds: float) -> None:
+        from av.video.reformatter import VideoReformatter
+
         self.origin, self.fps = origin, fps
         self.period = 1.0 / float(stream.average_rate or stream.guessed_rate or 25)
         self.seconds = seconds if seconds > 0 else MAX_SECONDS
         self.stream = stream
+        self.converter = VideoReformatter()  # one for all pictures: each has threads and tables of its own to set up
         self.frames: list[npt.NDArray[np.uint8]] = []
         self.times: list[float] = []
-        self.end = 0.0
-        self.next_point = 0
+        self.end, self.next_point, self.seen = 0.0, 0, 0
         self.held: tuple[float, Any] | None = None
         self.held_kept = False
-        self.seen = 0
         self.cuts: list[float] = []  # s, ascending, where stretches end: their last pictures are kept as a file's are
         self.before_cuts: list[tuple[float, float, npt.NDArray[np.uint8]]] = []  # (cut, time, picture)
 
@@ -379,8 +380,7 @@ class _Pictures:
     def _settle(self, *, until: float) -> None:
         """Keep the held frame if it is the nearest to a point of the grid before `until`."""
         assert self.held is not None
-        time, frame = self.held
-        point = self.next_point
+        (time, frame), point = self.held, self.next_point
         while self.next_point / self.fps < until + 1e-6:  # of two equally near, the earlier
             self.next_point += 1
         if self.next_point > point or not self.frames:
@@ -391,8 +391,8 @@ class _Pictures:
         """RGB, square pixels, upright, at most the size that memory allows."""
         aspect = float(self.stream.codec_context.sample_aspect_ratio or 1)
         width, height = frame.width * aspect, float(frame.height)
-        allowed = FRAME_BYTES / (3 * max(self.seconds * self.fps, 1))  # pixels of one frame
-        scale = min(1.0, LONGEST_SIDE / max(width, height), (allowed / (width * height)) ** 0.5)
+        pixels = FRAME_BYTES / (3 * max(self.seconds * self.fps, 1))  # that one picture may have
+        scale = min(1.0, LONGEST_SIDE / max(width, height), (pixels / (width * height)) ** 0.5)
         size = {"width": max(2, round(width * scale)), "height": max(2, round(height * scale))}
-        picture_HWC = frame.reformat(**size, format="rgb24").to_ndarray()
+        picture_HWC = self.converter.reformat(frame, **size, format="rgb24", threads=1).to_ndarray()
         return np.ascontiguousarray(np.rot90(picture_HWC, round(frame.rotation / 90) % 4))
