@@ -128,8 +128,9 @@ def test_the_help_says_what_may_be_given_and_the_defaults():
 Do it.
 
 arguments:
-  SETTINGS                A file. The package has demo, demo-frozen, mosei,
-                          mosi, mosi-best, mosi-text, sims, sims-text, simsv2.
+  SETTINGS                A file. The package has demo, demo-frozen, lean,
+                          mosei, mosi, mosi-best, mosi-text, sims, sims-text,
+                          simsv2, text.
 
 options:
   --data FOLDER           Folder of the data. Required.
