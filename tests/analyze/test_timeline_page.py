@@ -94,9 +94,8 @@ def test_a_window_is_summed_up_in_a_sentence(opened, timeline):
     inside = [one for one in timeline.utterances if one["end"] > 101 and one["start"] < 199]
     count = re.search(r"(\d+) utterances", told)
     assert count and int(count[1]) == pytest.approx(len(inside), abs=2)
-    assert re.search(
-        r"score [+\u2212]\d\.\d\d on average, from .* Counted: words .*most raised by .*a face is seen", told
-    )
+    assert re.search(r"mean score over the seconds of speech [+\u2212]\d\.\d\d, from ", told)
+    assert re.search(r" Counted: words .*most raised by .*a face is seen", told)
     before = page.evaluate(TIME)
     assert before < 100, "to draw a window is not to seek"
     page.click("button:text-is('Show it alone')")
@@ -107,6 +106,11 @@ def test_a_window_is_summed_up_in_a_sentence(opened, timeline):
     page.keyboard.press("End")
     page.keyboard.press("]")
     assert page.locator(".sum").inner_text().startswith("0:0")
+    page.keyboard.press("Home")
+    page.keyboard.press("[")
+    mean = f"{timeline.mean:+.2f}".replace("-", "\u2212")
+    assert f"mean score over the seconds of speech {mean}, from" in page.locator(".sum").inner_text()
+    assert f"{mean} over the " in page.locator(".panel").inner_text(), "of the whole file, both are one"
 
 
 def test_ten_minutes_scroll_smoothly(opened):
