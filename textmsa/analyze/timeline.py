@@ -52,10 +52,12 @@ class Timeline:
 
         None where nothing was scored.
         """
-        scored = self.scored
-        seconds = [max(record["end"] - record["start"], SHORTEST) for record in scored]
-        spoken = zip(seconds, scored, strict=True)
-        return sum(weight * record["score"] for weight, record in spoken) / sum(seconds) if scored else None
+        if not self.scored:
+            return None
+        spoken: list[tuple[float, float]] = [
+            (max(record["end"] - record["start"], SHORTEST), record["score"]) for record in self.scored
+        ]
+        return sum(seconds * score for seconds, score in spoken) / sum(seconds for seconds, _ in spoken)
 
     def document(self) -> dict[str, Any]:
         """As JSON has it."""
