@@ -18,6 +18,7 @@ from textmsa.analyze.tracks import Track
 from textmsa.analyze.utterances import Utterance
 from textmsa.errors import UserError
 from textmsa.runtime.atomic import read_json
+from textmsa.serve.analysis import summary
 from textmsa.speech import read_subtitles
 from textmsa.types import Explanation, Interval, Prediction, Transcript, Word
 
@@ -148,8 +149,22 @@ def test_the_result_tells_people_what_came_out(timeline, tmp_path):
     result = AnalyzeResult(tmp_path, timeline)
     shown = result.text()
     assert result.exit_code == 1 and AnalyzeResult(tmp_path, replace(timeline, utterances=[])).exit_code == 0
-    assert "2 utterances scored, 1 not" in shown and "highest +1.23 at 0:00" in shown
+    assert "2 utterances scored, 1 not" in shown and "mean over the seconds of speech +0.37, lowest" in shown
+    assert "highest +1.23 at 0:00" in shown
     assert "not scored        begins at 3600.0 s" in shown
+
+
+def test_the_mean_is_over_the_seconds_of_speech_and_one_for_all(timeline, tmp_path):
+    short, long, failed = timeline.utterances
+    timeline = replace(timeline, utterances=[short, {**long, "end": long["start"] + 4.5}, failed])
+    assert timeline.mean == pytest.approx((1.5 * 1.23457 + 4.5 * -0.5) / 6)
+    assert "mean over the seconds of speech -0.07," in AnalyzeResult(tmp_path, timeline).text()
+    assert timeline.document()["mean"] == summary(AnalyzeResult(tmp_path, timeline))["mean"] == round(timeline.mean, 5)
+    moment = {**short, "end": short["start"]}
+    assert replace(timeline, utterances=[moment]).mean == pytest.approx(short["score"])
+    nothing = replace(timeline, utterances=[failed])
+    assert nothing.mean is None and nothing.document()["mean"] is None
+    assert "mean over" not in AnalyzeResult(tmp_path, nothing).text()
 
 
 def test_records_lose_a_line_that_was_cut_short_and_damage_is_told(tmp_path):

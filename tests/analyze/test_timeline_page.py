@@ -23,6 +23,20 @@ SMOOTH_MILLISECONDS = 8.0  # of our work a frame, of the 16.7 that 60 frames a s
 OURS = ("ScriptDuration", "LayoutDuration", "RecalcStyleDuration")
 SCROLL = """async (frames) => { const bar = document.querySelector(".scroller");
 for (let i = 0; i < frames; i++) { await new Promise(requestAnimationFrame); bar.scrollLeft += 12; } }"""
+LEGENDS = """() => {
+  const over = [...document.querySelectorAll(".over, .over *")];
+  const ground = (place) => getComputedStyle(document.querySelector(place)).backgroundColor;
+  over.forEach((one) => (one.style.pointerEvents = "auto"));
+  const tops = [...document.querySelectorAll(".bare .lane > *")].map((one) => {
+    one.scrollIntoView({ block: "center", behavior: "instant" });
+    const { x, y, width, height } = one.getBoundingClientRect();
+    return one.contains(document.elementFromPoint(x + width / 2, y + height / 2));
+  });
+  over.forEach((one) => (one.style.pointerEvents = ""));
+  scrollTo(0, 0);
+  return [tops, ground(".bare"), ground("body")];
+}"""
+"""Whether each part of a legend lies above what is drawn over the rows, the ground of legends, and the page's."""
 
 
 @pytest.fixture(scope="module")
@@ -90,13 +104,15 @@ def test_a_window_is_summed_up_in_a_sentence(opened, timeline):
     page.mouse.move(at(150), lane["y"] + 22)
     page.mouse.move(at(200), lane["y"] + 22)
     page.mouse.up()
+    on_top, ground, paper = page.evaluate(LEGENDS)
+    assert len(on_top) > 10 and all(on_top), "the window and the lines pass behind legends and their buttons"
+    assert ground == paper, "and are not seen through them"
     told = page.locator(".sum").inner_text()
     inside = [one for one in timeline.utterances if one["end"] > 101 and one["start"] < 199]
     count = re.search(r"(\d+) utterances", told)
     assert count and int(count[1]) == pytest.approx(len(inside), abs=2)
-    assert re.search(
-        r"score [+\u2212]\d\.\d\d on average, from .* Counted: words .*most raised by .*a face is seen", told
-    )
+    assert re.search(r"mean score over the seconds of speech [+\u2212]\d\.\d\d, from ", told)
+    assert re.search(r" Counted: words .*most raised by .*a face is seen", told)
     before = page.evaluate(TIME)
     assert before < 100, "to draw a window is not to seek"
     page.click("button:text-is('Show it alone')")
@@ -107,6 +123,11 @@ def test_a_window_is_summed_up_in_a_sentence(opened, timeline):
     page.keyboard.press("End")
     page.keyboard.press("]")
     assert page.locator(".sum").inner_text().startswith("0:0")
+    page.keyboard.press("Home")
+    page.keyboard.press("[")
+    mean = f"{timeline.mean:+.2f}".replace("-", "\u2212")
+    assert f"mean score over the seconds of speech {mean}, from" in page.locator(".sum").inner_text()
+    assert f"{mean} over the " in page.locator(".panel").inner_text(), "of the whole file, both are one"
 
 
 def test_ten_minutes_scroll_smoothly(opened):

@@ -59,6 +59,15 @@ def test_landmarker_is_checked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
         find_landmarker()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="MediaPipe reads /sys on Linux only")
+def test_where_mediapipe_would_abort_the_program_it_is_not_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("textmsa.features.video_mediapipe.PROCESSORS", tmp_path / "possible")
+    with pytest.raises(UserError, match="mount /sys"):
+        MediapipeVideo().extract(media_of(portrait()))
+
+
 def test_a_face_and_no_face(extractor: MediapipeVideo) -> None:
     sequence = extractor.extract(media_of(portrait(), grey(3, width=320, height=320)))
     assert sequence.column("face_present").tolist() == [1.0, 0.0]

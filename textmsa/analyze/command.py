@@ -50,10 +50,10 @@ class AnalyzeResult:
         timeline = self.timeline
         scored, failed = timeline.scored, timeline.failed
         lines = [f"{timeline.file}: {timeline.duration:.1f} s, {len(scored)} utterances scored, {len(failed)} not"]
-        if scored:
-            mean = sum(record["score"] for record in scored) / len(scored)
+        if timeline.mean is not None:
             least, most = (pick(scored, key=lambda record: record["score"]) for pick in (min, max))
-            lines.append(f"  mean {mean:+.2f}, lowest {_shown(least)}, highest {_shown(most)}")
+            mean = f"mean over the seconds of speech {timeline.mean:+.2f}"
+            lines.append(f"  {mean}, lowest {_shown(least)}, highest {_shown(most)}")
         if timeline.words_from["reason"]:
             lines.append(f"  no words          {timeline.words_from['reason']}")
         lines += [f"  {kind:<6} missing    {reason}" for kind, reason in timeline.missing.items()]

@@ -14,6 +14,7 @@ from textmsa.types import Prediction
 SCHEMA, SCHEMA_VERSION = "textmsa-timeline", 1
 """Raise the version when a key changes its meaning or goes; new keys do not raise it."""
 FILE = "timeline.json"
+SHORTEST = 0.001  # seconds; of an utterance that is said to end where it begins
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,19 @@ class Timeline:
         """The utterances that have a score."""
         return [record for record in self.utterances if record["failed"] is None]
 
+    @property
+    def mean(self) -> float | None:
+        """The mean score over the seconds of speech: a long utterance counts for more than a short one.
+
+        None where nothing was scored.
+        """
+        if not self.scored:
+            return None
+        spoken: list[tuple[float, float]] = [
+            (max(record["end"] - record["start"], SHORTEST), record["score"]) for record in self.scored
+        ]
+        return sum(seconds * score for seconds, score in spoken) / sum(seconds for seconds, _ in spoken)
+
     def document(self) -> dict[str, Any]:
         """As JSON has it."""
         tracks = {name: {"unit": UNITS.get(name, "0 to 1"), "values": self.tracks[name]} for name in self.tracks}
@@ -62,6 +76,7 @@ class Timeline:
                 "scored": len(self.scored),
                 "failed": len(self.failed),
             },
+            "mean": _rounded(self.mean),
             "utterances": self.utterances,
             "tracks": {"hertz": TENTHS, "start": 0.0, "tracks": tracks},
         }

@@ -5,6 +5,7 @@ Shape suffixes: T frames, F features, H height, W width.
 
 import atexit
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.util import find_spec
@@ -23,6 +24,8 @@ from textmsa.types import FeatureSequence, FloatArray
 LANDMARKER_SHA256 = "64184e229b263107bc2b804c6625db1341ff2bb731874b0bcc2fe6544e0bc9ff"
 LANDMARKER_VARIABLE = "TEXTMSA_LANDMARKER"
 FACES = 3  # looked for in a frame; one is followed
+PROCESSORS = Path("/sys/devices/system/cpu/possible")
+"""MediaPipe counts processors there, on Linux, and aborts the whole program, silently, where it cannot."""
 
 BLENDSHAPES = (
     "_neutral",
@@ -169,7 +172,12 @@ class MediapipeVideo:
 
 
 def _create(path: Path) -> Any:
-    """A landmarker for single pictures. Raises UserError where MediaPipe cannot be loaded."""
+    """A landmarker for single pictures. Raises UserError where MediaPipe cannot be loaded, or would abort."""
+    if sys.platform == "linux" and not os.access(PROCESSORS, os.R_OK):
+        raise UserError(
+            f"{PROCESSORS}: cannot be read, and without it MediaPipe ends the program: mount /sys "
+            "(mount -t sysfs -o ro sysfs /sys, in a chroot or a sandbox)"
+        )
     try:
         from mediapipe.tasks.python import BaseOptions, vision
     except (ImportError, OSError) as error:

@@ -74,13 +74,12 @@ def _told(reason: str, task: AnalysisTask) -> str:
 def summary(result: "AnalyzeResult") -> dict[str, float | int | None]:
     """Of a result, what is told with the job's end."""
     timeline = result.timeline
-    scores = [record["score"] for record in timeline.scored]
     return {
         "duration": round(timeline.duration, 3),
         "utterances": len(timeline.utterances),
-        "scored": len(scores),
+        "scored": len(timeline.scored),
         "failed": len(timeline.failed),
-        "mean": round(sum(scores) / len(scores), 5) if scores else None,
+        "mean": None if timeline.mean is None else round(timeline.mean, 5),
     }
 
 

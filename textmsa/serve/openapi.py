@@ -114,6 +114,7 @@ TIMELINE = {
     "file": "clip",
     "duration": 600.0,
     "counts": {"utterances": 88, "scored": 87, "failed": 1},
+    "mean": 0.31,
     "utterances": [{"number": 0, "start": 0.5, "end": 2.0, "text": "I loved it.", "score": 1.42}],
     "tracks": {"hertz": 10, "start": 0.0, "tracks": {"pitch": {"unit": "Hz", "values": [None, 201.5]}}},
 }

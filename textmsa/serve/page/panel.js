@@ -98,11 +98,10 @@ export function whole(view, clock) {
   const go = (one) => el("button", { type: "button", class: "small", text: moment(one.start, view.duration, 0), "aria-label": `To ${moment(one.start, view.duration, 0)}`, onclick: () => clock.seek(one.start + 1e-3) });
   const lines = [el("p", { text: `${moment(view.duration, view.duration, 0)}, ${about.counts.scored} utterances scored${about.counts.failed ? `, ${about.counts.failed} not` : ""}.` })];
   if (scored.length) {
-    const spoken = scored.reduce((sum, one) => sum + one.end - one.start, 0) || 1;
-    const mean = scored.reduce((sum, one) => sum + value(one) * (one.end - one.start), 0) / spoken;
+    const spoken = scored.reduce((sum, one) => sum + one.end - one.start, 0);
     const low = scored.reduce((a, b) => (value(b) < value(a) ? b : a)), high = scored.reduce((a, b) => (value(b) > value(a) ? b : a));
     const term = (name, ...content) => [el("dt", { text: name }), el("dd", {}, ...content)];
-    lines.push(el("dl", { class: "terms" }, ...term("Mean", el("b", { text: signed(mean) }), ` over ${seconds(spoken)} of speech`), ...term("Lowest", el("b", { text: signed(value(low)) }), " at ", go(low)), ...term("Highest", el("b", { text: signed(value(high)) }), " at ", go(high))));
+    lines.push(el("dl", { class: "terms" }, ...term("Mean", el("b", { text: signed(about.mean) }), ` over the ${seconds(spoken)} of speech`), ...term("Lowest", el("b", { text: signed(value(low)) }), " at ", go(low)), ...term("Highest", el("b", { text: signed(value(high)) }), " at ", go(high))));
   } else if (about.words_from.reason) lines.push(el("p", { class: "faint", text: `No words: ${about.words_from.reason}` }));
   const { corpus, path } = about.model;
   lines.push(el("p", { class: "faint", text: `Scored by ${String(path).split(/[\\/]/).at(-1)}, trained on ${corpus}; words from ${about.words_from.source}.` }));

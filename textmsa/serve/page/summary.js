@@ -30,7 +30,7 @@ function scores(view, from, to, at) {
   const low = scored.reduce((a, b) => (b.prediction.score < a.prediction.score ? b : a));
   const high = scored.reduce((a, b) => (b.prediction.score > a.prediction.score ? b : a));
   const spread = scored.length > 1 ? `, from ${signed(low.prediction.score)} at ${at(low.start)} to ${signed(high.prediction.score)} at ${at(high.start)}` : "";
-  return `${count}${not}; score ${signed(weighted(scored, from, to, (one) => one.prediction.score))} on average${spread}.`;
+  return `${count}${not}; mean score over the seconds of speech ${signed(weighted(scored, from, to, (one) => one.prediction.score))}${spread}.`;
 }
 
 function counted(view, from, to) {
