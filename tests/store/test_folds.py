@@ -78,6 +78,7 @@ def test_a_fold_has_its_splits_and_statistics_of_its_training_clips(store, tmp_p
     for old, new in zip(store, made, strict=True):
         assert replace(new.clip, split=old.clip.split) == old.clip
         assert new.explanation == old.explanation
+        assert new.observation.video is not None
         np.testing.assert_array_equal(new.observation.video.values_TF, old.observation.video.values_TF)
 
 
@@ -88,6 +89,7 @@ def test_normalised_features_of_every_speaker_are_alike_in_mean_and_deviation(st
     for video in ("v0", "v1", "v2", "v3"):
         of_speaker = [sample.observation.audio for sample in made if sample.clip.video_id == video]
         got = modality_statistics(of_speaker)
+        assert got is not None
         np.testing.assert_allclose(got.mean_F, scale.mean_F, atol=1e-4)
         np.testing.assert_allclose(got.std_F, scale.std_F, atol=1e-3)
     assert made.preparation.audio.version.endswith(BY_SPEAKER)
@@ -103,6 +105,7 @@ def test_what_was_not_measured_stays_so_and_a_constant_feature_is_no_division_by
     own = Statistics(audio=modality_statistics([seen.audio]))
     normal = Speakers({"v0": own}, store.statistics, as_it_is).normalised("v0", seen)
     assert normal.video is None
+    assert normal.audio is not None
     np.testing.assert_allclose(normal.audio.values_TF[:, 0], store.statistics.audio.mean_F[0], atol=1e-6)
     assert np.isnan(normal.audio.values_TF[3, 1])
     assert np.isnan(normal.audio.values_TF).sum() == 1
