@@ -59,6 +59,9 @@ COMMANDS = {
     "learning-curve": Command(
         "textmsa.evaluate.learning_curve:learning_curve", "a recipe on ever more training clips, beside baselines"
     ),
+    "cross-validate": Command(
+        "textmsa.evaluate.cross_validate:cross_validate", "a recipe with one speaker after the other held out"
+    ),
     "compare": Command(
         "textmsa.evaluate.compare:compare", "two evaluated runs: interval, permutation and equivalence test"
     ),

@@ -22,7 +22,7 @@ def set_aside(store: Store, share: float) -> list[int]:
     names = videos_of(store, training)
     chosen: set[str] = set()
     count = 0
-    for name in _in_order(names.values())[:-1]:
+    for name in in_order(names.values())[:-1]:
         if count >= share * len(training):
             break
         chosen.add(name)
@@ -48,7 +48,7 @@ def learnt_from(store: Store, *, aside: float = 0.0, most: int | None = None) ->
     if most is None or most >= len(training):
         return training
     names = videos_of(store, training)
-    place = {name: number for number, name in enumerate(_in_order(names.values()))}
+    place = {name: number for number, name in enumerate(in_order(names.values()))}
     return sorted(sorted(training, key=lambda index: (place[names[index]], index))[:most])
 
 
@@ -59,6 +59,6 @@ def videos_of(store: Store, indices: Sequence[int]) -> dict[int, str]:
     return names if len(set(names.values())) > 1 else {index: ids[index] for index in indices}
 
 
-def _in_order(names: Iterable[str]) -> list[str]:
+def in_order(names: Iterable[str]) -> list[str]:
     """Each name once, by its hash."""
     return sorted(set(names), key=lambda name: (crc32(name.encode()), name))
