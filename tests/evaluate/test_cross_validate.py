@@ -20,6 +20,7 @@ from textmsa.store.folds import folds_of
 from textmsa.store.reading import Store
 from textmsa.store.rows import StoredClip
 from textmsa.store.writing import write_store
+from textmsa.train.command import train
 
 
 @pytest.fixture(scope="module")
@@ -49,7 +50,7 @@ def with_labels_of_others(store: Store, videos: tuple[str, ...], folder) -> Stor
 
 def test_a_stop_loses_no_fold_and_the_table_holds_what_the_folds_say(store, recipe, tmp_path, monkeypatch):
     out, options = tmp_path / "out", {"data": store.path, "folds": "2", "seeds": "1,2", "device": "cpu"}
-    real, trained = module.train, []
+    real, trained = train, []
 
     def stopping(*given, **more):
         trained.append(more["out"])
