@@ -65,11 +65,11 @@ def folds_of(store: Store, number: int | None) -> list[Fold]:
         )
     number = len(order) if number is None else number
     if number > len(order):
-        raise UserError(f"--folds {number}: the labelled clips are of {len(order)} videos; give fewer folds, or each")
+        raise UserError(f"{number} folds: the labelled clips are of {len(order)} videos; give fewer folds, or each")
     largest = -(-len(order) // number)
     if len(order) - largest < FEWEST - 1:
         raise UserError(
-            f"--folds {number}: {largest} of {len(order)} videos would be held out, and two are needed besides, to "
+            f"{number} folds: {largest} of {len(order)} videos would be held out, and two are needed besides, to "
             "choose by and to learn from; give more folds, or each"
         )
     edges = np.linspace(0, len(order), number + 1).astype(int).tolist()
