@@ -39,7 +39,12 @@ def test_of_what_is_wrong_half_is_flagged_also_where_the_rules_were_not_made():
 
 def test_a_sheet_to_be_read_tells_nothing_of_what_the_checks_say(tmp_path):
     answers = tmp_path / "structured.jsonl"
-    told = {"transcript": "I loved it.", "facts": "- pitch 100 Hz", "grades": {"pitch": 3}, "audio": "a low voice"}
+    told: dict[str, object] = {
+        "transcript": "I loved it.",
+        "facts": "- pitch 100 Hz",
+        "grades": {"pitch": 3},
+        "audio": "a low voice",
+    }
     told |= {"text": "praise", "summary": None, "reason": None}
     told |= {"provenance": {"model": {"model": "m"}, "flags": [{"kind": "circles"}]}}
     lines = [json.dumps({"id": f"v/{number}", **told}) for number in range(3)]
