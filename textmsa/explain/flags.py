@@ -1,8 +1,8 @@
 """What a language model's explanation should not hold: echoes, claims of what it was not given, circles.
 
 Small models copy the transcript into the clue of the voice, hand back the question or the numbers that they were told,
-tell of a face that nobody described, and go round in circles. The words and lengths below are ours, chosen on few
-answers of SmolLM2-135M so far, and are to be held against a hundred that a person has read (docs/real-models.md).
+tell of a face that nobody described, and go round in circles. The words and lengths below are ours, chosen
+on a hundred answers of two small models that a person has read, and held against others (docs/real-models.md).
 """
 
 import re
@@ -100,7 +100,7 @@ def flags(explanation: Explanation, given: Given) -> list[dict[str, Any]]:
 
 
 def _says_the_same(text: str, other: str) -> bool:
-    """Whether either is made of the other's words in a row."""
+    """Whether each is made of the other's words in a row."""
     words, others = _words(text), _words(other)
     return bool(words and others) and _share(words, others) >= QUOTED and _share(others, words) >= QUOTED
 
@@ -209,11 +209,11 @@ def _question_words() -> list[str]:
 
 def _circle(words: list[str], said: list[str]) -> str | None:
     """Words in a row that come again and again, and are not the transcript's, which may be quoted twice."""
-    for rounds in ROUNDS:
-        length = _long(rounds[0], words)
+    for in_a_row, times in ROUNDS:
+        length = _long(in_a_row, words)
         quoted = {tuple(said[i : i + length]) for i in range(len(said) - length + 1)}
         runs = Counter(tuple(words[i : i + length]) for i in range(len(words) - length + 1))
-        again = [run for run, count in runs.items() if count >= rounds[1] and run not in quoted]
+        again = [run for run, count in runs.items() if count >= times and run not in quoted]
         if again:
             return " ".join(again[0])
     return None
