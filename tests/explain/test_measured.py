@@ -12,7 +12,7 @@ import pytest
 from textmsa.errors import UserError
 from textmsa.explain.measured import phrases
 from textmsa.explain.measured.explainer import MeasuredExplainer
-from textmsa.explain.measured.face import FaceReading, Showing
+from textmsa.explain.measured.face import FaceReading, Showing, read_face
 from textmsa.explain.measured.facts import ACTION_UNITS, measure, syllables
 from textmsa.explain.measured.wordings import CHINESE, ENGLISH, Wording
 from textmsa.features.audio_librosa import NAMES as AUDIO_NAMES
@@ -207,7 +207,12 @@ def test_every_wording_fits_the_text_encoder() -> None:
 
     voice_facts = ("pitch", "pitch_range", "loudness", "rate", "pauses", "emphasis")
     kinds = ("slight_smile", "brows_up", "eyes_shut", "sad", "surprise")
-    readings = [FaceReading(1.0, True), FaceReading(0.5, True, (), True, (0.2, 0.5)), FaceReading(0.1, False)]
+    readings = [
+        FaceReading(1.0, True),
+        FaceReading(1.0, True, unsmiling=False),
+        FaceReading(0.5, True, (), True, (0.2, 0.5)),
+        FaceReading(0.1, False),
+    ]
     readings.append(FaceReading(0.8, True, tuple(Showing(k, 0.2, 0.6, False, False, share=0.4) for k in kinds), True))
     for base, other, reading in itertools.product(range(7), range(7), readings):
         grades = dict.fromkeys((*voice_facts, *ACTION_UNITS, "expression", "nod"), base)
@@ -248,6 +253,31 @@ def test_the_face_is_told_in_its_order() -> None:
 def test_places(showing: Showing, said: str) -> None:
     reading = FaceReading(1.0, True, (showing,))
     assert phrases.face_sentences(ENGLISH, reading, {}, changes_at=None, moves_at=None) == said
+
+
+@pytest.mark.parametrize(
+    ("corners", "said", "in_chinese"),
+    [(0.1, "No smile.", "没有笑。"), (0.25, "Mouth corners a little up.", "嘴角微扬。")],
+)
+def test_a_mouth_at_rest_that_is_up_a_little_is_neither_a_smile_nor_none(
+    corners: float, said: str, in_chinese: str
+) -> None:
+    resting = face(smile=0.0)
+    for side in ("mouthSmileLeft", "mouthSmileRight"):
+        resting.values_TF[:, VIDEO_NAMES.index(side)] = corners
+    for language, expected in (("en", said), ("zh", in_chinese)):
+        explained = MeasuredExplainer(MeasuredExplainer.fit([]), language=language).explain(observation(None, resting))
+        assert explained.video == expected
+        assert (explained.summary or "").lower() == expected.lower().strip(".。")
+
+
+def test_of_a_smile_that_is_not_measured_nothing_is_said() -> None:
+    kept = [column for column, name in enumerate(VIDEO_NAMES) if not name.startswith("mouthSmile")]
+    whole = face()
+    blind = FeatureSequence(whole.values_TF[:, kept], whole.times_T, tuple(VIDEO_NAMES[column] for column in kept))
+    reading = read_face(blind, SECONDS)
+    assert reading is not None and reading.unsmiling is None
+    assert "smile" not in phrases.face_sentences(ENGLISH, reading, {}, changes_at=None, moves_at=None).lower()
 
 
 def test_too_little_of_a_face_is_no_claim(statistics: dict) -> None:

@@ -173,8 +173,12 @@ class Puppet:
         weights_K = np.array([rest, max(-smile, 0.0), lift, jaw - JAW_REST, blink, nod, sway], dtype=np.float32)
         map_x, map_y = (self._grid_N - weights_K @ self._fields_KN).reshape(2, SIZE, SIZE)
         warped = cv2.remap(self._source_HWC, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        dark_HW = 1 - (0.8 * jaw / 255) * warped[:, :, 3:].astype(np.float32)
-        return np.asarray(warped[:, :, :3] * dark_HW, dtype=np.uint8)
+        picture_HWC, inside_HW = cv2.cvtColor(warped, cv2.COLOR_RGBA2RGB), cv2.extractChannel(warped, 3)
+        left, top, width, height = cv2.boundingRect(inside_HW)  # nothing darkens elsewhere
+        mouth = np.s_[top : top + height, left : left + width]
+        dark_HW = 1 - (0.8 * jaw / 255) * inside_HW[mouth].astype(np.float32)
+        picture_HWC[mouth] = picture_HWC[mouth] * dark_HW[..., None]
+        return np.asarray(picture_HWC, dtype=np.uint8)
 
 
 REST_MOUTH = -0.13  # the photograph smiles: the corners' way back to a neutral mouth, in eye distances

@@ -127,14 +127,19 @@ def _blinks(seconds_T: npt.NDArray[np.float64], rng: np.random.Generator) -> npt
 
 def _encode(path: Path, frames: list[npt.NDArray[np.uint8]], voice_N: FloatArray) -> None:
     import av
+    from av.video.reformatter import VideoReformatter
 
+    converter = (
+        VideoReformatter()
+    )  # one for all frames, in one thread: PyAV else makes one for each, with a thread a core
     with av.open(str(path), "w", format="mp4") as container:
         picture = container.add_stream("libx264", rate=FPS, options={"crf": "25", "preset": "veryfast", "threads": "1"})
         picture.width = picture.height = SIZE
         picture.pix_fmt = "yuv420p"
         sound = container.add_stream("aac", rate=SAMPLE_RATE, layout="mono", bit_rate=64_000)
         for frame in frames:
-            container.mux(picture.encode(av.VideoFrame.from_ndarray(frame, format="rgb24")))
+            drawn = av.VideoFrame.from_ndarray(frame, format="rgb24")
+            container.mux(picture.encode(converter.reformat(drawn, format="yuv420p", threads=1)))
         container.mux(picture.encode())
         samples = av.AudioFrame.from_ndarray(voice_N[None].astype(np.float32), format="fltp", layout="mono")
         samples.sample_rate = SAMPLE_RATE

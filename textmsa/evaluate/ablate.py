@@ -110,6 +110,7 @@ def ablate(
     rows: str = "paper",
     seeds: str = "1111,1112,1113",
     device: str = "auto",
+    workers: int = 1,
     split: Literal["valid", "test"] = "test",
 ) -> AblationResult:
     """Train and evaluate a recipe with one change at a time; run the same command again to go on after a stop.
@@ -129,6 +130,8 @@ def ablate(
         Seeds with commas between; each row is trained with each.
     device
         "auto", "cpu" or "cuda:N".
+    workers
+        Seeds that are trained side by side, on the CPU, with one thread each.
     split
         The split that is evaluated.
 
@@ -147,7 +150,7 @@ def ablate(
     full: Errors | None = None
     for place, (name, variant) in enumerate(variants.items(), 1):
         logger.info("[%d/%d] %s", place, len(variants), ROWS[name].what)
-        train(variant, data=data, out=out / name, device=device, seeds=seeds)
+        train(variant, data=data, out=out / name, device=device, seeds=seeds, workers=workers)
         errors = Errors.of(current_predictions(out / name, store, split), numbers)
         full = full or errors
         results.append(_row(name, Run.open(out / name), errors, None if name == FULL else full))

@@ -137,6 +137,7 @@ def cross_validate(
     folds: str = EACH,
     seeds: str = "1111,1112,1113",
     device: str = "auto",
+    workers: int = 1,
     split: Literal["valid", "test"] = "test",
     speaker_normalised: bool = False,
 ) -> CrossValidation:
@@ -159,6 +160,8 @@ def cross_validate(
         Seeds with commas between; each fold is trained with each.
     device
         "auto", "cpu" or "cuda:N".
+    workers
+        Seeds that are trained side by side, on the CPU, with one thread each.
     split
         What of each fold is scored: "valid" chooses between recipes, so that "test", the held-out speakers, is read
         once.
@@ -196,7 +199,7 @@ def cross_validate(
                 made = write_fold(store, folder / "store", fold, speakers=speakers, measured=measured)
                 (store.path / ENCODED).mkdir(exist_ok=True)  # texts are the same in all folds: encoded once
                 (made.path / ENCODED).symlink_to((store.path / ENCODED).resolve())
-                train(recipe, data=made.path, out=folder / "run", device=device, seeds=seeds)
+                train(recipe, data=made.path, out=folder / "run", device=device, seeds=seeds, workers=workers)
                 evaluate(folder / "run", data=made.path, split=split, out=folder)
                 scores = Predictions.load(folder / PREDICTIONS)
             for leftover in ("store", "run"):

@@ -78,6 +78,7 @@ def learning_curve(
     clips: str = "100,200,400,800,1600",
     seeds: str = "1111,1112,1113",
     device: str = "auto",
+    workers: int = 1,
     split: Literal["valid", "test"] = "test",
 ) -> LearningCurve:
     """Train and evaluate a recipe on ever more training clips; run the same command again to go on after a stop.
@@ -99,6 +100,8 @@ def learning_curve(
         Seeds with commas between.
     device
         "auto", "cpu" or "cuda:N".
+    workers
+        Seeds that are trained side by side, on the CPU, with one thread each.
     split
         The split that is evaluated.
 
@@ -113,7 +116,14 @@ def learning_curve(
     for place, size in enumerate(sizes, 1):
         logger.info("[%d/%d] %d training clips", place, len(sizes), size)
         folder = out / str(size)
-        train(changed(recipe, {"training.train_clips": size}), data=data, out=folder, device=device, seeds=seeds)
+        train(
+            changed(recipe, {"training.train_clips": size}),
+            data=data,
+            out=folder,
+            device=device,
+            seeds=seeds,
+            workers=workers,
+        )
         points.append(Point.of(size, current_predictions(folder, store, split, baselines=True), numbers))
         _write(points, out, split, len(numbers))  # after each size, so that a stop leaves the table so far
     return LearningCurve(points, split, len(numbers), out / f"{CURVE}.md")

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from multiprocessing import connection, get_context, parent_process
+from multiprocessing import active_children, connection, get_context, parent_process
 from types import ModuleType
 from typing import Generic, TypeVar
 
@@ -27,11 +27,12 @@ class Crew(Generic[Task, Result]):
     """`workers` processes that apply `work` to tasks.
 
     `work` is a module's function (it is sent by name) and should answer for its own exceptions; one that it raises
-    ends the run. Processes are spawned, since neither mediapipe nor numba survive a fork.
+    ends the run. Processes are spawned, since neither mediapipe nor numba survive a fork. On Ctrl-C the tasks in hand
+    are finished first, or, where the crew `waits` for nothing, the processes are ended.
     """
 
-    def __init__(self, work: Callable[[Task], Result], *, workers: int) -> None:
-        self.work, self.workers = work, workers
+    def __init__(self, work: Callable[[Task], Result], *, workers: int, waits: bool = True) -> None:
+        self.work, self.workers, self.waits = work, workers, waits
         self.proven = False
 
     def each(self, tasks: Sequence[Task]) -> Iterator[tuple[Task, Result | WorkerDied]]:
@@ -44,7 +45,7 @@ class Crew(Generic[Task, Result]):
         while waiting:
             in_hand: dict[Future[Result], Task] = {}
             try:
-                with _pool(min(self.workers, len(waiting))) as pool:
+                with _pool(min(self.workers, len(waiting)), waits=self.waits) as pool:
                     yield from self._work_off(pool, waiting, in_hand)
             except BrokenProcessPool:
                 suspects = list(in_hand.values())
@@ -71,7 +72,7 @@ class Crew(Generic[Task, Result]):
 
     def _alone(self, task: Task) -> Result | WorkerDied:
         try:
-            with _pool(1) as pool, _main_hidden(unless=self.work.__module__ == "__main__"):
+            with _pool(1, waits=self.waits) as pool, _main_hidden(unless=self.work.__module__ == "__main__"):
                 return pool.submit(self.work, task).result()
         except BrokenProcessPool:
             return WorkerDied("the worker process died, twice: crashed in native code or out of memory")
@@ -89,13 +90,18 @@ class Crew(Generic[Task, Result]):
 
 
 @contextmanager
-def _pool(workers: int) -> Iterator[ProcessPoolExecutor]:
+def _pool(workers: int, *, waits: bool = True) -> Iterator[ProcessPoolExecutor]:
     """A pool whose processes use one thread each; left early, it does not wait for tasks that are not begun."""
+    others = set(active_children())
     before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))  # read by the libraries when a worker loads them
     pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_start_worker)
     try:
         yield pool
+    except BaseException:
+        for child in set() if waits else set(active_children()) - others:
+            child.kill()
+        raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
         for name, value in before.items():

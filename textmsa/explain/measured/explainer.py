@@ -42,7 +42,7 @@ class MeasuredExplainer:
     """
 
     name: ClassVar[str] = "measured"
-    version: ClassVar[str] = "3"
+    version: ClassVar[str] = "4"
     needs_statistics: ClassVar[bool] = True
 
     def __init__(self, statistics: dict[str, Any] | None, times: bool = True, language: str = "en") -> None:

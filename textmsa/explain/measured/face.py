@@ -33,6 +33,7 @@ SHORTEST_SECONDS = 0.4  # a face seen for less is not told of: a smile is one th
 SMILE, SMILE_SECONDS = 0.5, 0.4
 SLIGHT_SMILE, SLIGHT_SECONDS = 0.3, 1.0  # weaker ones must hold for longer: speaking moves the mouth as much
 BROAD_SMILE, BROAD_LIP, BROAD_SECONDS = 0.75, 0.45, 1.0  # the upper lip that is raised shows the teeth
+NO_SMILE = 0.15  # the middle of the time, below which it is said that there is none: a mouth at rest may be up a little
 OPEN_LIP = 0.3  # corners of the mouth up over shut eyes count as a smile only where the teeth show
 BROW_RAISE, BROW_LOWER, FROWN, BROW_SECONDS = 0.45, 0.3, 0.3, 0.5
 SHUT_SECONDS = 1.0  # lids down for longer than a blink
@@ -77,6 +78,8 @@ class FaceReading:
     """Whether other faces are in the picture."""
     gone: tuple[float, float] | None = None
     """From where to where of the clip it is out of sight, where that is one stretch of it."""
+    unsmiling: bool | None = True
+    """Whether it may be said that there is no smile: not of a mouth whose corners are up a little; None: not known."""
 
 
 def face(video: FeatureSequence, duration: float) -> dict[str, float]:
@@ -115,7 +118,7 @@ def read_face(video: FeatureSequence, duration: float) -> FaceReading | None:
     others = "face_present" in video.names and float((video.column("face_present")[seen_T] > 1).mean()) >= HARDLY_SEEN
     lost = [run for run in runs(~seen_T) if (run[1] - run[0]) * step >= SHORTEST_SECONDS]
     gone = stage.share(*lost[0]) if len(lost) == 1 else None
-    return FaceReading(seen, True, tuple(showings), others, gone)
+    return FaceReading(seen, True, tuple(showings), others, gone, _unsmiling(units, stage))
 
 
 @dataclass(frozen=True)
@@ -194,6 +197,12 @@ def _mouth(units: dict[str, FloatArray], stage: _Stage) -> list[Showing]:
     if "mouth_down" in units:
         found += stage.showing("frown", stage.holds(stage.smoothed(units["mouth_down"]) >= FROWN, BROW_SECONDS))
     return found
+
+
+def _unsmiling(units: dict[str, FloatArray], stage: _Stage) -> bool | None:
+    if "smile" not in units:
+        return None
+    return bool(np.median(units["smile"][stage.seen_T]) < NO_SMILE)
 
 
 def _brows_and_lids(units: dict[str, FloatArray], stage: _Stage) -> list[Showing]:

@@ -140,7 +140,7 @@ def _shown(words: Wording, reading: FaceReading, places: bool) -> Iterator[_Said
     if reading.seen < PARTLY_SEEN and not (places and reading.gone):
         yield _Said(words.partly)
     if not any(showing.kind in SMILES for showing in reading.showings):
-        yield _Said(words.no_smile)
+        yield from map(_Said, _smileless(words, reading))
     told = []
     for showing in reading.showings:
         weight = showing.share + (showing.kind in EXPRESSIONS) if showing.kind not in SMILES else ALWAYS
@@ -149,6 +149,11 @@ def _shown(words: Wording, reading: FaceReading, places: bool) -> Iterator[_Said
     if reading.seen < PARTLY_SEEN and places and reading.gone:
         told.append((reading.gone[0], _Said(_placed(words, words.gone, _gone(words, reading.gone)))))
     yield from (said for _, said in sorted(told, key=lambda each: each[0] if places else 0.0))
+
+
+def _smileless(words: Wording, reading: FaceReading) -> list[str]:
+    """Of a face of which no smile is told; nothing where it is not known."""
+    return [] if reading.unsmiling is None else [words.no_smile if reading.unsmiling else words.corners_up]
 
 
 def _placed(words: Wording, what: str, place: str) -> str:
@@ -232,19 +237,25 @@ def summary_phrase(
         else:
             parts.append(words.summary_unpitched.format(**said))
     peaks = [words.summary_peaks[coincidence(apart)]] if apart is not None else []
-    if reading is not None and reading.enough and not grades:
-        smiles = [_part(words, showing, places) for showing in reading.showings if showing.kind in SMILES]
-        looks = [_part(words, showing, places) for showing in reading.showings if showing.kind in EXPRESSIONS]
-        parts.append(words.comma.join([*looks, smiles[0] if smiles else words.no_smile]))
-    elif reading is not None and reading.enough and "smile" in grades:
-        brows = [words.brows.format(more=words.more[grades["brow_raise"]])] if "brow_raise" in grades else []
-        compared = words.summary_size + words.comma.join([size(words, reading, grades), *brows])
-        smiles = [_part(words, showing, places) for showing in reading.showings if showing.kind in SMILES]
-        looks = [_part(words, showing, places) for showing in reading.showings if showing.kind in EXPRESSIONS]
-        smile = smiles[0] if smiles else words.no_smile
-        full = words.semicolon.join([*parts, words.comma.join([*looks, smile]), compared, *peaks])
-        parts += [words.comma.join([*looks, smile]) if pieces(full) <= SUMMARY_PIECES else smile, compared]
+    if reading is not None and reading.enough and (not grades or "smile" in grades):
+        mouth, seen = _mouth_and_looks(words, reading, places)
+        if grades:
+            brows = [words.brows.format(more=words.more[grades["brow_raise"]])] if "brow_raise" in grades else []
+            compared = words.summary_size + words.comma.join([size(words, reading, grades), *brows])
+            full = words.semicolon.join([*parts, *seen, compared, *peaks])
+            shorter = [] if mouth == [words.corners_up] else mouth  # how far they are up is told by the comparison
+            parts += [*(seen if pieces(full) <= SUMMARY_PIECES else shorter), compared]
+        else:
+            parts += seen
     return words.semicolon.join([*parts, *peaks]) or None
+
+
+def _mouth_and_looks(words: Wording, reading: FaceReading, places: bool) -> tuple[list[str], list[str]]:
+    """What the summary says of the mouth, and that after what the expression is: one text each, or none."""
+    smiles = [_part(words, showing, places) for showing in reading.showings if showing.kind in SMILES]
+    looks = [_part(words, showing, places) for showing in reading.showings if showing.kind in EXPRESSIONS]
+    mouth = smiles[:1] or _smileless(words, reading)
+    return mouth, [words.comma.join([*looks, *mouth])] if looks or mouth else []
 
 
 def _part(words: Wording, showing: Showing, places: bool) -> str:

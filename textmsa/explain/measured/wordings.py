@@ -34,6 +34,7 @@ class Wording:
     hardly: str
     briefly: str
     no_smile: str
+    corners_up: str
     others: str
     partly: str
     gone: str
@@ -109,6 +110,7 @@ ENGLISH = Wording(
     hardly="The face can hardly be seen.",
     briefly="The face is seen too briefly to tell.",
     no_smile="no smile",
+    corners_up="mouth corners a little up",
     others="others are in the picture",
     partly="partly out of sight",
     gone="out of sight",
@@ -180,6 +182,7 @@ CHINESE = Wording(
     hardly="几乎看不到脸。",
     briefly="脸出现太短,无法判断。",
     no_smile="没有笑",
+    corners_up="嘴角微扬",
     others="画面里还有别人",
     partly="有时看不到脸",
     gone="看不到脸",
