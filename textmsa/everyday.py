@@ -65,7 +65,7 @@ class EverydayPredictor(ClipPredictor):
 
     @cached_property
     def _network(self) -> "tuple[PlainBert, PlainTokenizer]":
-        """The taught encoder and its tokenizer; read with torch, and that imported, when they are first needed."""
+        """The taught encoder and its tokenizer, read when they are first needed."""
         return self.model.encoder(self._base)
 
     def _warm(self) -> None:

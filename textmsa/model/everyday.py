@@ -9,9 +9,8 @@ Shapes: F the encoder's width, G groups.
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,11 +21,11 @@ from textmsa.errors import UserError, first_line
 from textmsa.runtime.atomic import file_sha256
 
 if TYPE_CHECKING:
-    import torch
-    from torch import Tensor
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    from transformers import PreTrainedModel
 
     from textmsa.model.plain_bert import PlainBert, PlainTokenizer
+
+Array = npt.NDArray[Any]
 
 EVERYDAY = "everyday"
 BASE = "minilm"
@@ -34,35 +33,13 @@ FOLDER = Path(__file__).parents[1] / "weights"
 WEIGHTS, HASH, CARD = "everyday.safetensors", "everyday.sha256", "everyday.md"
 RECORD = "record"
 """The one key of the file's metadata: more than one come in no fixed order."""
-TOGETHER = 32  # texts
 GROUP = 128  # weights with one scale
+TOGETHER = 16  # texts
 MOST_STEPS = 7  # a difference is -7 to 7 times its group's scale
 ROW_CHANGED = 0.005
 """Length of an embedding's change from which it counts; those of pieces that never occurred only shrink, by .001."""
 TABLE = "word_embeddings.weight"
 REMEDY = "install textmsa again"
-
-
-class Stored(Mapping[str, "Tensor"]):
-    """The tensors of a file, by name, read when the first is asked for: reading takes torch, which takes a second."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-
-    @cached_property
-    def _tensors(self) -> "dict[str, Tensor]":
-        from safetensors.torch import load_file
-
-        return load_file(self._path)
-
-    def __getitem__(self, name: str) -> "Tensor":
-        return self._tensors[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._tensors)
-
-    def __len__(self) -> int:
-        return len(self._tensors)
 
 
 @dataclass(frozen=True)
@@ -80,7 +57,7 @@ class EverydayModel:
     """
 
     record: dict[str, Any]
-    tensors: "Mapping[str, Tensor]"
+    tensors: Mapping[str, Array]
     sha256: str = ""
 
     @staticmethod
@@ -96,8 +73,9 @@ class EverydayModel:
         if found != expected:
             raise UserError(f"{path}: its SHA-256 is {found[:12]}..., not {expected[:12]}...; {REMEDY}")
         try:
-            with safe_open(path, framework="np") as stored:  # the record alone, which takes no torch
-                return EverydayModel(json.loads(stored.metadata()[RECORD]), Stored(path), found)
+            with safe_open(path, framework="np") as stored:
+                tensors = {name: stored.get_tensor(name) for name in stored.keys()}  # noqa: SIM118 no mapping
+                return EverydayModel(json.loads(stored.metadata()[RECORD]), tensors, found)
         except (SafetensorError, KeyError, TypeError, ValueError) as error:
             raise UserError(f"{path}: damaged ({first_line(error)}); {REMEDY}") from error
 
@@ -106,13 +84,16 @@ class EverydayModel:
 
         Raises UserError where that is not the encoder from which the differences were taken.
         """
+        import torch
+
         self.check_base(base)
-        encoder.load_state_dict(learnt_state(encoder.state_dict(), self.tensors))
+        state = {name: value.numpy() for name, value in encoder.state_dict().items()}
+        encoder.load_state_dict({n: torch.from_numpy(v) for n, v in learnt_state(state, self.tensors).items()})
 
     def encoder(self, base: Path) -> "tuple[PlainBert, PlainTokenizer]":
-        """The taught encoder and its tokenizer without transformers, which takes seconds to import.
+        """The taught encoder and its tokenizer without torch and transformers, which take seconds to import.
 
-        Their numbers are those of `teach` bit by bit. Raises UserError as `teach`, and where a file is damaged.
+        Their numbers are those of `teach` but for rounding. Raises UserError as `teach`, and where a file is damaged.
         """
         from textmsa.model.plain_bert import PlainBert, read_plain
 
@@ -130,36 +111,23 @@ class EverydayModel:
             )
 
     def ratings(
-        self,
-        encoder: "PreTrainedModel | PlainBert",
-        tokenizer: "PreTrainedTokenizerBase | PlainTokenizer",
-        texts: Sequence[str],
+        self, encoder: "PlainBert", tokenizer: "PlainTokenizer", texts: Sequence[str]
     ) -> npt.NDArray[np.float64]:
         """Ratings (N,), about -1 to 1, of texts by the taught encoder; each one's depends on that text only."""
         return ratings_of(encoder, tokenizer, self.tensors, texts)
 
 
 def ratings_of(
-    encoder: "PreTrainedModel | PlainBert",
-    tokenizer: "PreTrainedTokenizerBase | PlainTokenizer",
-    tensors: "Mapping[str, Tensor]",
-    texts: Sequence[str],
+    encoder: "PlainBert", tokenizer: "PlainTokenizer", tensors: Mapping[str, Array], texts: Sequence[str]
 ) -> npt.NDArray[np.float64]:
     """Ratings (N,) of texts by an encoder and the head among `tensors`; those of like length go together."""
-    import torch
-    from torch.nn import functional
-
-    order = sorted(range(len(texts)), key=lambda i: len(texts[i]))
-    weight_1F, bias_1 = (tensors[f"head/{name}"] for name in ("weight", "bias"))
-    read_N = np.zeros(len(texts))
-    encoder.train(False)
-    with torch.inference_mode():
-        for start in range(0, len(texts), TOGETHER):
-            rows = order[start : start + TOGETHER]
-            inputs = tokenizer([texts[i] for i in rows], padding=True, truncation=True, return_tensors="pt")
-            real_BL1 = inputs["attention_mask"][..., None].float()
-            mean_BF = (encoder(**inputs).last_hidden_state * real_BL1).sum(dim=1) / real_BL1.sum(dim=1)
-            read_N[rows] = functional.linear(mean_BF, weight_1F, bias_1)[:, 0].double().numpy()
+    weight_F, bias = tensors["head/weight"][0], float(tensors["head/bias"][0])
+    pieces = [tokenizer(text) for text in texts]
+    order, read_N = sorted(range(len(texts)), key=lambda i: len(pieces[i])), np.zeros(len(texts))
+    for start in range(0, len(texts), TOGETHER):
+        rows = order[start : start + TOGETHER]
+        states = encoder([pieces[i] for i in rows])
+        read_N[rows] = [float(states_LF.mean(axis=0) @ weight_F) + bias for states_LF in states]
     return read_N
 
 
@@ -171,78 +139,70 @@ def base_sha256(folder: Path) -> str:
         raise UserError(f"{folder}: has no weights that can be read ({first_line(error)})") from error
 
 
-def differences(before: "Mapping[str, Tensor]", after: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
+def differences(before: Mapping[str, Array], after: Mapping[str, Array]) -> dict[str, Array]:
     """What an encoder learnt, as the file holds it: `after` less `before`, two states of the same names and shapes."""
-    import torch
-
-    found: dict[str, Tensor] = {}
+    found: dict[str, Array] = {}
     for name, old in before.items():
-        change = after[name].float() - old.float()
+        change = after[name].astype(np.float32) - old.astype(np.float32)
         if not change.any():
             continue
         if old.ndim < 2:
-            found[f"exact/{name}"] = after[name].float().contiguous()
+            found[f"exact/{name}"] = after[name].astype(np.float32)
             continue
         if name.endswith(TABLE):
-            rows = torch.nonzero(change.norm(dim=1) > ROW_CHANGED).squeeze(1)
-            found[f"rows/{name}"], change = rows.int(), change[rows]
+            rows = np.flatnonzero(np.linalg.norm(change, axis=1) > ROW_CHANGED)
+            found[f"rows/{name}"], change = rows.astype(np.int32), change[rows]
         found[f"steps/{name}"], found[f"scales/{name}"] = packed(change)
     return found
 
 
-def learnt_state(before: "Mapping[str, Tensor]", tensors: "Mapping[str, Tensor]") -> "dict[str, Tensor]":
+def learnt_state(before: Mapping[str, Array], tensors: Mapping[str, Array]) -> dict[str, Array]:
     """The state of an encoder that has learnt, from that before and `differences`."""
-    state = {name: value.clone() for name, value in before.items()}
+    state = {name: value.copy() for name, value in before.items()}
     for key, value in tensors.items():
         kind, _, name = key.partition("/")
         if kind == "exact":
             state[name] = value
         elif kind == "steps" and f"rows/{name}" in tensors:
-            rows = tensors[f"rows/{name}"].long()
+            rows = tensors[f"rows/{name}"]
             state[name][rows] += unpacked(value, tensors[f"scales/{name}"], state[name][rows].shape)
         elif kind == "steps":
             state[name] += unpacked(value, tensors[f"scales/{name}"], state[name].shape)
     return state
 
 
-def packed(values: "Tensor") -> "tuple[Tensor, Tensor]":
-    """Two weights a byte, the first in its low half, as steps from -7 to 7; and scales (G,), fp16."""
-    import torch
-    from torch.nn import functional
-
-    flat = values.flatten()
-    groups_G = functional.pad(flat, (0, -len(flat) % GROUP)).view(-1, GROUP)
-    scale_G = (groups_G.abs().amax(dim=1) / MOST_STEPS).half()
-    divisor_G = scale_G.float().clamp(min=torch.finfo(torch.half).smallest_normal)
-    steps = (groups_G / divisor_G[:, None]).round().clamp(-MOST_STEPS, MOST_STEPS).to(torch.int8).flatten()
-    raised = (steps + MOST_STEPS).to(torch.uint8)
+def packed(values: Array) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.float16]]:
+    """Two weights a byte, the first in its low half, as steps from -7 to 7; and scales (G,)."""
+    flat = values.reshape(-1)
+    groups_G = np.pad(flat, (0, -len(flat) % GROUP)).reshape(-1, GROUP)
+    scale_G = (np.abs(groups_G).max(axis=1) / MOST_STEPS).astype(np.float16)
+    divisor_G = np.maximum(scale_G.astype(np.float32), np.finfo(np.float16).smallest_normal)
+    steps = np.clip(np.round(groups_G / divisor_G[:, None]), -MOST_STEPS, MOST_STEPS).reshape(-1)
+    raised = (steps + MOST_STEPS).astype(np.uint8)
     return raised[0::2] | (raised[1::2] << 4), scale_G
 
 
-def unpacked(steps: "Tensor", scale_G: "Tensor", shape: "torch.Size") -> "Tensor":
+def unpacked(steps: npt.NDArray[np.uint8], scale_G: npt.NDArray[np.float16], shape: tuple[int, ...]) -> Array:
     """The values of that shape that `packed` made into `steps` and scales (G,)."""
-    import torch
-
-    raised = torch.stack([steps & 15, steps >> 4], dim=1).view(-1, GROUP)
-    values = (raised.float() - MOST_STEPS) * scale_G.float()[:, None]
-    return values.flatten()[: shape.numel()].view(shape)
+    raised = np.stack([steps & 15, steps >> 4], axis=1).reshape(-1, GROUP)
+    values = (raised.astype(np.float32) - MOST_STEPS) * scale_G.astype(np.float32)[:, None]
+    return values.reshape(-1)[: int(np.prod(shape))].reshape(shape)
 
 
-def head_tensors(head: Mapping[str, list[float] | float]) -> "dict[str, Tensor]":
+def head_tensors(head: Mapping[str, list[float] | float]) -> dict[str, Array]:
     """The head, weight (1, F) and bias (1,), as the file holds it, from what `textmsa finetune-encoder` recorded."""
-    import torch
+    weight, bias = np.array([head["weight"]], dtype=np.float32), np.array([head["bias"]], dtype=np.float32)
+    return {"head/weight": weight, "head/bias": bias}
 
-    return {"head/weight": torch.tensor([head["weight"]]), "head/bias": torch.tensor([head["bias"]])}
 
-
-def save(folder: Path, tensors: "Mapping[str, Tensor]", record: dict[str, Any]) -> str:
+def save(folder: Path, tensors: Mapping[str, Array], record: dict[str, Any]) -> str:
     """Write the weights and their hash, which it returns; the same tensors and record give the same bytes."""
-    from safetensors.torch import save as serialised
+    from safetensors.numpy import save as serialised
 
     from textmsa.runtime.atomic import replacing, write_text
 
     metadata = {RECORD: json.dumps(record, sort_keys=True)}
-    content = serialised({name: tensors[name].contiguous() for name in sorted(tensors)}, metadata)
+    content = serialised({name: np.ascontiguousarray(tensors[name]) for name in sorted(tensors)}, metadata)
     with replacing(folder / WEIGHTS) as stream:
         stream.write(content)
     found = hashlib.sha256(content).hexdigest()

@@ -67,6 +67,7 @@ def make_everyday(*, out: Path, taught: Path | None = None, device: str = "auto"
     textmsa make-everyday --out everyday --taught encoders/minilm-rated
     """
     from textmsa.model import everyday as model
+    from textmsa.model.plain_bert import PlainBert, read_plain
     from textmsa.model.text_encoder import PACKAGED_ENCODERS, encoder_location, load_encoder
     from textmsa.runtime.versions import package_versions
 
@@ -75,10 +76,11 @@ def make_everyday(*, out: Path, taught: Path | None = None, device: str = "auto"
         taught = Path(out) / TAUGHT
         finetune_encoder(out=taught, recipe=EncoderRecipe(), device=device)
     learnt = _record_of(Path(taught), corpus)
-    encoder, tokenizer = load_encoder(model.BASE)
-    before, after = encoder.state_dict(), load_encoder(str(taught))[0].state_dict()
+    before, config, tokenizer = read_plain(Path(encoder_location(model.BASE)))
+    after = {name: value.numpy() for name, value in load_encoder(str(taught))[0].state_dict().items()}
+    before = {name: before[name] for name in after}
     tensors = model.differences(before, after) | model.head_tensors(learnt["head"])
-    encoder.load_state_dict(model.learnt_state(before, tensors))
+    encoder = PlainBert(model.learnt_state(before, tensors), config)
     texts = {"written": [s.text for s in corpus.held_out], "spoken": [as_spoken(s.text) for s in corpus.held_out]}
     read = {dress: model.ratings_of(encoder, tokenizer, tensors, texts[dress]) for dress in DRESSES}
     scale, measured, intervals = calibrated(read, corpus.held_out)
