@@ -129,9 +129,7 @@ def _encode(path: Path, frames: list[npt.NDArray[np.uint8]], voice_N: FloatArray
     import av
     from av.video.reformatter import VideoReformatter
 
-    converter = (
-        VideoReformatter()
-    )  # one for all frames, in one thread: PyAV else makes one for each, with a thread a core
+    converter = VideoReformatter()  # one for all, in one thread: PyAV else makes one a frame, with a thread a core
     with av.open(str(path), "w", format="mp4") as container:
         picture = container.add_stream("libx264", rate=FPS, options={"crf": "25", "preset": "veryfast", "threads": "1"})
         picture.width = picture.height = SIZE
