@@ -14,6 +14,7 @@ from textmsa.errors import UserError
 from textmsa.evaluate.ablate import ablate
 from textmsa.prepare.explain import explain
 from textmsa.report.explanations import ExplainedClip, count_words, explain_report, kind
+from textmsa.report.html_page import write_page
 from textmsa.types import Explanation
 
 TESTS = Path(__file__).parents[1]
@@ -92,7 +93,12 @@ def test_the_page_needs_nothing_else_and_shows_words_as_words(explained, tmp_pat
     assert all(one["address"].startswith("data:video/mp4;base64,") for one in players)
     assert all(one["explained"]["tracks"]["peaks"] for one in players)
     assert "http://" not in told.replace("http://127.0.0.1", "")
-    assert "failed:" in told
+    assert "failed:" in told and "open-help" in told
+
+
+def test_a_page_that_plays_nothing_offers_no_keys(tmp_path):
+    page = write_page(tmp_path / "page.html", "nothing", ["<p>nothing</p>"]).read_text()
+    assert "open-help" not in page.partition("<script")[0]
 
 
 def test_what_contradicts_measurements_is_shown_first(tmp_path):

@@ -29,7 +29,7 @@ STYLE = """
 def write_page(path: Path, title: str, sections: Iterable[str], shown: Sequence[Shown] = ()) -> Path:
     """Write sections of HTML as a page, with players in those of its elements that they name."""
     body = "\n".join(sections)
-    page = f'{header("textmsa", title)}\n<main class="report">\n{body}\n{FOOTER}\n</main>'
+    page = f'{header("textmsa", title, keys=bool(shown))}\n<main class="report">\n{body}\n{FOOTER}\n</main>'
     write_text(path, page_of(title, page, shown, style=STYLE))
     return path
 
