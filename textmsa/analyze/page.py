@@ -95,7 +95,7 @@ def page_of(title: str, body: str, shown: Sequence[Shown], *, style: str = "") -
 
 
 def header(title: str, line: str, *, keys: bool = True) -> str:
-    """The bar at the top of a page, of plain texts; where something can be played, with a button that tells the keys."""
+    """The bar at the top of a page, of plain texts; with a button for the keys where something can be played."""
     button = '<button type="button" id="open-help" aria-keyshortcuts="?">Keys</button>'
     told = f'<nav aria-label="About">{button}</nav>' if keys else ""
     return f'<header><h1>{html.escape(title)}</h1><p dir="auto">{html.escape(line)}</p>{told}</header>'
