@@ -22,7 +22,7 @@ export const seconds = (value) => `${value.toFixed(1)} s`;
 // A moment: "12.3 s" of a short clip, "2:05.3" of a longer one, or "2:05" where tenths say nothing.
 export function moment(time, duration, digits = 1) {
   if (duration < 100) return `${time.toFixed(digits)} s`;
-  const tenths = Math.round(time * 10 ** digits) / 10 ** digits;
+  const tenths = digits ? Math.round(time * 10 ** digits) / 10 ** digits : Math.floor(time + 1e-6); // whole seconds as clocks show them
   const hours = Math.floor(tenths / 3600), minutes = Math.floor(tenths / 60) % 60;
   const rest = (tenths % 60).toFixed(digits).padStart(digits ? 3 + digits : 2, "0");
   return hours ? `${hours}:${String(minutes).padStart(2, "0")}:${rest}` : `${minutes}:${rest}`;
