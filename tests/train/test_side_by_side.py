@@ -68,8 +68,9 @@ def test_processes_that_there_cannot_be_are_refused(workers: int, device: str, s
 
 
 SCRIPT = """
-import sys
+import signal, sys
 from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs, as tests may be, ignore it
 from textmsa.config import load_recipe
 from textmsa.train.command import train
 recipe, data, out = map(Path, sys.argv[1:])
