@@ -51,7 +51,11 @@ def test_the_table_holds_what_the_predictions_say(store, base, tmp_path):
     assert float(rows["dense"]["difference"]) == pytest.approx(gap, abs=1e-4)
     assert float(rows["dense"]["low"]) <= gap <= float(rows["dense"]["high"])
     assert int(float(rows["dense"]["parameters"])) < int(float(rows[FULL]["parameters"]))
-    assert "| sparse experts -> dense transformer |" in (out / "ablation.md").read_text()
+    table = (out / "ablation.md").read_text()
+    assert "| sparse experts -> dense transformer |" in table
+    equal = float(rows["dense"]["equivalence_p"])
+    cell = next(line for line in table.splitlines() if "dense" in line).split(" | ")[5]
+    assert cell == ("< .001" if equal < 0.001 else f"{equal:.3f}".replace("0.", "."))
     assert (out / "ablation.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -52,6 +52,10 @@ ROWS = {
     ),
     "dense": Change("sparse experts -> dense transformer", {"model.num_experts": 1, "model.top_k": 1}, paper=True),
     "concat_fusion": Change("gated fusion -> concat", {"model.fusion": "concat"}, paper=True),
+    "lean": Change(
+        "temporal alignment, experts and gates: none of them (as `lean`)",
+        {"model.temporal_alignment": "none", "model.num_experts": 1, "model.top_k": 1, "model.fusion": "concat"},
+    ),
     "query_features": Change("alignment query: features", {"model.alignment_query": "features"}),
     "query_explanation": Change("alignment query: explanation", {"model.alignment_query": "explanation"}),
     "no_unimodal": Change(
@@ -247,26 +251,28 @@ def _mean_std(values: list[float]) -> tuple[float, float]:
 def markdown(rows: list[RowResult]) -> str:
     """The table, a line a row."""
     lines = [
-        "| row | MAE | corr | against the full model [95 % interval] | p | parameters | training |",
-        "|---|---|---|---|---|---|---|",
+        "| row | MAE | corr | less the full model's MAE [95 %] | p | equal within 0.02, p | parameters | training |",
+        "|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:
         (mae, mae_std), (corr, corr_std) = _mean_std(row.mae), _mean_std(row.corr)
-        gap, against, p = row.against_full, "", ""
+        gap, against, p, equal = row.against_full, "", "", ""
         if gap is not None:
             low, high = gap.interval
-            against, p = (
-                f"{gap.difference:+.3f} [{low:+.3f}, {high:+.3f}]",
-                shown_p(gap.permutation_p).removeprefix("= "),
-            )
+            against = f"{gap.difference:+.3f} [{low:+.3f}, {high:+.3f}]"
+            p, equal = (shown_p(value).removeprefix("= ") for value in (gap.permutation_p, gap.equivalence_p))
         spread = (f" ± {mae_std:.3f}", f" ± {corr_std:.3f}") if len(row.mae) > 1 else ("", "")
         lines.append(
-            f"| {row.what} | {mae:.3f}{spread[0]} | {corr:.3f}{spread[1]} | {against} | {p} | "
+            f"| {row.what} | {mae:.3f}{spread[0]} | {corr:.3f}{spread[1]} | {against} | {p} | {equal} | "
             f"{row.parameters / 1e6:.2f} M | {duration(row.seconds)} |"
         )
     seeds, clips = len(rows[0].mae), next((r.against_full.clips for r in rows if r.against_full), None)
     note = f"{seeds} seed(s), mean ± standard deviation (ddof=1)"
-    note += f"; intervals over {clips} clips, each clip's error a mean over the seeds" if clips else ""
+    if clips:
+        note += (
+            f"; intervals over {clips} clips, each clip's error a mean over the seeds; p by exchanging errors at random"
+        )
+        note += ", and of two one-sided t-tests (TOST): below .05 the errors are equal within 0.02"
     return "\n".join([*lines, "", note])
 
 
