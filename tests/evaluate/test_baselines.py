@@ -17,15 +17,16 @@ from network_fixtures import save_tiny_encoder, small_recipe
 from benchmarks.generated_store import generate_store
 from textmsa.cli import main
 from textmsa.evaluate.baselines import Baselines
+from textmsa.evaluate.fine_tuned import FINE_TUNING_BATCH, batches_of
 from textmsa.evaluate.labelled import labelled_clips
 from textmsa.evaluate.stacking import Stacked
-from textmsa.evaluate.tables import FOLDS, Fitting, measured, standardised
+from textmsa.evaluate.tables import FOLDS, Fitting, measured, pool, standardised
 from textmsa.model import text_encoder
 from textmsa.store.reading import Store
 from textmsa.store.rows import StoredClip
 from textmsa.store.writing import write_store
 from textmsa.train.command import train
-from textmsa.types import Clip, Observation
+from textmsa.types import Clip, FeatureSequence, Observation
 
 OF_MEDIA = {"mean", "ridge_text", "ridge_all", "gbm_all", "gbm_facts", "late_fusion"}
 STACKED = {"stacked_ridge", "stacked_gbm"}
@@ -274,3 +275,29 @@ def test_a_corpus_in_which_nobody_is_seen_is_evaluated_to_the_end(encoder, tmp_p
     train(small_recipe(encoder), data=store.path, out=tmp_path / "run", device="cpu")
     assert main(["evaluate", str(tmp_path / "run"), "--data", str(store.path)]) == 0
     assert "gbm_all" in capsys.readouterr().out
+
+
+def test_a_clip_is_pooled_over_what_was_measured_of_each_feature():
+    rng = np.random.default_rng(0)
+    values_TF = rng.normal(size=(30, 5)).astype(np.float32)
+    values_TF[3:9, 1] = values_TF[:, 4] = np.nan
+    pooled = pool(FeatureSequence(values_TF, np.arange(30) / 10, tuple("abcde")), 5).reshape(6, 5)
+    for feature in range(4):
+        real = values_TF[np.isfinite(values_TF[:, feature]), feature].astype(np.float64)
+        wanted = [real.mean(), real.std(), *np.quantile(real, [0.1, 0.9]), real.min(), real.max()]
+        assert pooled[:, feature] == pytest.approx(wanted)
+    assert np.isnan(pooled[:, 4]).all()
+
+
+@pytest.mark.parametrize("clips", [1, 31, 400])
+def test_fine_tuning_reads_every_text_once_an_epoch_beside_others_of_like_length(clips):
+    lengths = np.random.default_rng(0).integers(1, 90, clips)
+    texts = ["x" * length for length in lengths]
+    first, second = ([rows.tolist() for rows in batches_of(texts)] for _ in range(2))
+    for batches in (first, second):
+        assert sorted(row for rows in batches for row in rows) == list(range(clips))
+        assert max(len(rows) for rows in batches) <= FINE_TUNING_BATCH
+    if clips == 400:
+        assert first != second
+        padded = sum(max(lengths[rows]) * len(rows) for rows in first)
+        assert padded < 0.75 * lengths.max() * clips

@@ -3,7 +3,7 @@
 Shapes: N clips, F features. The epoch is chosen on the clips to choose by; without any it is the last one.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -18,6 +18,7 @@ LATE_FUSION_EPOCHS = 6
 FINE_TUNING_EPOCHS = 8
 FINE_TUNING_BATCH = 32
 LATE_FUSION_SIZE = 128
+SORTED_BATCHES = 4  # whose texts are sorted by length together
 
 
 def late_fusion(data: Fitting, seed: int, encoder: str) -> Floats:
@@ -83,6 +84,17 @@ class _Reader:
         return np.asarray(torch.cat(parts), dtype=np.float64)
 
 
+def batches_of(texts: list[str]) -> "Iterator[Tensor]":
+    """Where the texts of each batch stand, drawn anew each time; they are of like length, since padding takes time."""
+    import torch
+
+    batches = []
+    for rows in torch.randperm(len(texts)).split(SORTED_BATCHES * FINE_TUNING_BATCH):
+        by_length = sorted(rows.tolist(), key=lambda row: len(texts[row]))
+        batches += torch.tensor(by_length).split(FINE_TUNING_BATCH)
+    yield from (batches[place] for place in torch.randperm(len(batches)).tolist())
+
+
 def fine_tuned(
     data: Fitting,
     seed: int,
@@ -128,7 +140,7 @@ def fine_tuned(
     meter = Meter(total=epochs, label=f"{encoder} fine-tuned, seed {seed}")
     for epoch in range(1, epochs + 1):
         reader.learning(on=True)
-        for rows in torch.randperm(len(label_N)).split(FINE_TUNING_BATCH):
+        for rows in batches_of(data.train.transcripts):
             optimiser.zero_grad()
             texts = [data.train.transcripts[row] for row in rows]
             l1_loss(reader.scores(texts, train_NF[rows]), label_N[rows]).backward()
