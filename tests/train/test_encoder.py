@@ -114,8 +114,29 @@ def test_low_rank_updates_are_merged(encoder, table, tmp_path):
     assert not [name for name in changed if name.startswith("embeddings")]
 
 
-def test_a_stopped_learning_goes_on_and_ends_as_if_it_had_not_been_stopped(encoder, table, tmp_path, monkeypatch):
-    recipe = recipe_of(encoder)
+def test_the_last_layers_alone_are_trained(encoder, table, tmp_path):
+    finetune_encoder(out=tmp_path / "out", recipe=recipe_of(encoder, trainable="last-1"), sentences=str(table))
+    before, after = load_encoder(str(encoder))[0].state_dict(), load_encoder(str(tmp_path / "out"))[0].state_dict()
+    changed = {name for name in before if not torch.equal(before[name], after[name])}
+    last = f"encoder.layer.{load_encoder(str(encoder))[0].config.num_hidden_layers - 1}."
+    assert changed and all(name.startswith(last) for name in changed)
+
+
+@pytest.mark.parametrize(
+    ("trainable", "words"),
+    [("last-99", "layers; give fewer"), ("last-0", "give all, last-K or lora"), ("some", "give all")],
+)
+def test_layers_that_are_not_there_are_refused_in_a_line(encoder, table, tmp_path, trainable, words):
+    with pytest.raises(UserError, match=words) as caught:
+        finetune_encoder(out=tmp_path / "out", recipe=recipe_of(encoder, trainable=trainable), sentences=str(table))
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("group_by_length", [False, True])
+def test_a_stopped_learning_goes_on_and_ends_as_if_it_had_not_been_stopped(
+    encoder, table, tmp_path, monkeypatch, group_by_length
+):
+    recipe = recipe_of(encoder, group_by_length=group_by_length)
     finetune_encoder(out=tmp_path / "whole", recipe=recipe, sentences=str(table))
 
     class Stopping(ProgressLine):

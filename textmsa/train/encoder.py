@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
@@ -36,8 +36,9 @@ class EncoderRecipe:
 
     text_encoder: str = "minilm"
     """"minilm", "everyday", or a folder or hub id for AutoModel; of a folder of this command's the head goes on too."""
-    trainable: Literal["all", "lora"] = "all"
-    """All weights, or low-rank updates beside every linear layer, merged at the end."""
+    trainable: str = "all"
+    """"all" weights; "last-K", those of the last K layers; "lora", low-rank updates beside every linear layer, merged
+    at the end."""
     lora_rank: int = 16
     """Rank of the low-rank updates."""
     epochs: int = 3
@@ -56,6 +57,8 @@ class EncoderRecipe:
     """Share of the sentences that choose the epoch, and are not learnt from."""
     max_text_length: int = 64
     """Word pieces a sentence, the two that begin and end it included."""
+    group_by_length: bool = False
+    """Sentences of like length in a step: about half of the time, for they are padded to the longest."""
     spoken: float = 0.0
     """Share of the sentences that are learnt as speech is written down: without punctuation and apostrophes."""
     seed: int = 0
@@ -63,6 +66,8 @@ class EncoderRecipe:
 
     def check(self) -> None:
         """Raises UserError for values with which nothing can be learnt."""
+        if not re.fullmatch(r"all|lora|last-[1-9][0-9]*", self.trainable):
+            raise UserError(f"--trainable {self.trainable}: give all, last-K or lora")
         above = ("lora_rank", "epochs", "batch_size", "learning_rate", "head_learning_rate")
         for name in above:
             if not getattr(self, name) > 0:
@@ -169,10 +174,12 @@ def finetune_encoder(
     --------
     textmsa finetune-encoder --out encoders/minilm-rated
     textmsa finetune-encoder --sentences rated.csv --out encoders/mine --trainable lora
+    textmsa finetune-encoder --text-encoder all-mpnet-base-v2 --trainable last-6 --out encoders/mpnet-rated
     """
     recipe.check()
     corpus = corpus_of(sentences, recipe)
-    options = {name: value for name, value in asdict(recipe).items() if name != "spoken" or value}  # later than 0.1
+    later = ("spoken", "group_by_length")  # than 0.1
+    options = {name: value for name, value in asdict(recipe).items() if name not in later or value}
     claim = Claim(Path(out), COMMAND, {"recipe": options, "sentences": corpus.facts()})
     if (claim.folder / RECORD).is_file():
         claim.take()

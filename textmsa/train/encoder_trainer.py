@@ -12,9 +12,10 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, Sampler
 from transformers import EvalPrediction, Trainer, set_seed
 from transformers.trainer_callback import PrinterCallback
+from transformers.trainer_pt_utils import LengthGroupedSampler
 
 from textmsa import metrics
 from textmsa.model.text_encoder import load_encoder
@@ -23,7 +24,7 @@ from textmsa.runtime.atomic import read_json
 from textmsa.train.checkpoints import CHECKPOINTS, last_checkpoint
 from textmsa.train.encoder import RECORD, REMEDY, as_spoken
 from textmsa.train.one_device import BEST_EPOCH, OneDeviceArguments
-from textmsa.train.text_encoder import add_lora, merge_lora
+from textmsa.train.text_encoder import add_lora, merge_lora, train_last_layers
 from textmsa.train.trainer import ProgressLine
 
 if TYPE_CHECKING:
@@ -83,6 +84,12 @@ class RatingTrainer(Trainer):
             self.optimizer = torch.optim.AdamW(groups, weight_decay=self.recipe.weight_decay, fused=True)
         return self.optimizer
 
+    def _get_train_sampler(self, train_dataset: Dataset[RatedSentence] | None = None) -> Sampler[int] | None:
+        if not self.recipe.group_by_length:
+            return super()._get_train_sampler(train_dataset)
+        sentences: Any = train_dataset or self.train_dataset
+        return LengthGroupedSampler(self.recipe.batch_size, lengths=[len(s.text) for s in sentences.sentences])
+
     def floating_point_ops(self, inputs: dict[str, Any]) -> int:
         """Not counted: the Trainer's estimate is made for language models."""
         return 0
@@ -97,6 +104,8 @@ def learn_ratings(recipe: "EncoderRecipe", corpus: "RatingCorpus", out: Path, *,
     encoder, tokenizer = load_encoder(recipe.text_encoder)
     if recipe.trainable == "lora":
         add_lora(encoder, recipe.lora_rank)
+    elif recipe.trainable != "all":
+        train_last_layers(encoder, recipe.trainable)
     reader = RatingReader(encoder, encoder.config.hidden_size)
     if (head := head_of(Path(recipe.text_encoder))) is not None:
         reader.head.load_state_dict(head)

@@ -62,6 +62,23 @@ def freeze_encoder(
     collator.encoded = EncodedTexts.of((c for c in chunks if c), encoder=encoder, layer=frozen, root=root)
 
 
+def train_last_layers(encoder: "PreTrainedModel", trainable: str) -> None:
+    """Freeze all of the encoder but its last K layers, K as "last-K" says.
+
+    Raises UserError where the encoder has fewer, or its layers are not found.
+    """
+    layers = getattr(getattr(encoder, "encoder", None), "layer", None)
+    if not isinstance(layers, nn.ModuleList):
+        raise UserError(
+            f"--trainable {trainable}: the layers of {type(encoder).__name__} are not found; give all or lora"
+        )
+    last = int(trainable.removeprefix("last-"))
+    if last > len(layers):
+        raise UserError(f"--trainable {trainable}: the text encoder has {len(layers)} layers; give fewer")
+    encoder.requires_grad_(False)
+    layers[len(layers) - last :].requires_grad_(True)
+
+
 def add_lora(encoder: nn.Module, rank: int) -> None:
     """Low-rank updates beside every linear layer of the encoder, whose own weights are then fixed (peft)."""
     try:
