@@ -45,7 +45,7 @@ def demo(*, out: Path = Path("runs/demo"), clips: int = 600, seed: int = 0, work
     seed
         Of the corpus; training takes it and the next ones.
     workers
-        Processes that render, prepare and, on the CPU, train.
+        Processes that render and prepare; with more than one, the networks are trained side by side on the CPU.
 
     Examples
     --------
@@ -67,7 +67,8 @@ def demo(*, out: Path = Path("runs/demo"), clips: int = 600, seed: int = 0, work
     recipe = load_recipe("demo")
     seeds = list(range(seed, seed + NETWORKS))
     many = ",".join(map(str, seeds))
-    at_once = workers if choose_device("auto") == "cpu" else 1
+    # All at once: three networks on two cores, two by two, would leave a core idle in the end.
+    at_once = NETWORKS if workers > 1 and choose_device("auto") == "cpu" else 1
     clock.time("render", lambda: render_corpus(corpus, clips=clips, seed=seed, workers=workers))
     clock.time("prepare", lambda: prepare(corpus, out=store, workers=workers))
     clock.time("train", lambda: train(recipe, data=store, out=run, seeds=many, workers=at_once))
