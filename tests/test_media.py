@@ -207,3 +207,13 @@ def test_pictures_alone(tmp_path: Path) -> None:
     assert media.duration == pytest.approx(3.2, abs=0.05)
     assert media.frames is not None
     assert len(media.frames) >= 32
+
+
+def test_a_note_in_an_old_encoding_does_not_keep_a_sound_from_being_read(tmp_path: Path) -> None:
+    data = write_clip(tmp_path / "a.wav", sound=tone(1.0), audio_codec="pcm_s16le").read_bytes()
+    note = "für dich".encode("latin-1")  # as recorders of Windows write it: FFmpeg hands the bytes on
+    info = b"INFOICMT" + len(note).to_bytes(4, "little") + note
+    (tmp_path / "b.wav").write_bytes(data + b"LIST" + len(info).to_bytes(4, "little") + info)
+    media = read_media(tmp_path / "b.wav")
+    assert media.waveform_N is not None
+    assert media.duration == pytest.approx(1.0, abs=0.01)

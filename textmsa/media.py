@@ -119,7 +119,7 @@ def opened(path: Path) -> Iterator["InputContainer"]:
         raise UnreadableClip("there is no such file" if not path.exists() else "not a file")
     try:
         # `file:` keeps names such as `concat:a|b` from being read as commands; no other protocol is opened.
-        container = av.open(f"file:{path}", options={"protocol_whitelist": "file"})
+        container = av.open(f"file:{path}", options={"protocol_whitelist": "file"}, metadata_errors="replace")
     except (av.error.FFmpegError, ValueError, OSError) as error:
         raise UnreadableClip(f"not a video or sound file that can be read ({_short(error)})") from error
     with container:
