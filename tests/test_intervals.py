@@ -27,6 +27,7 @@ from textmsa.run import Run
 from textmsa.scoring import Scores
 from textmsa.store.reading import Store
 from textmsa.store.training_clips import set_aside
+from textmsa.store.writing import write_store
 from textmsa.train.command import train
 
 SHARE: dict[str, Any] = {"calibration_share": 0.2}
@@ -184,6 +185,27 @@ def test_clips_that_the_run_has_seen_are_refused(store, run, split, words):
     assert "\n" not in str(error.value)
 
 
+def prepared_like(store: Store, run: Path) -> None:
+    """Mark a store as one that was made with `textmsa prepare --like RUN`."""
+    prepared = store.preparation
+    replace(prepared, like=Run.open(run).preparation.statistics.sha256).save(store.path)  # type: ignore[union-attr]
+
+
+def test_a_store_that_has_grown_since_is_still_the_one_that_was_learnt_from(store, run, tmp_path):
+    grown = Path(shutil.copytree(store.path, tmp_path / "grown"))
+    rows = [Store.open(grown).row(index) for index in range(len(store))]
+    sample = rows[-1].sample
+    rows[-1] = replace(rows[-1], sample=replace(sample, clip=replace(sample.clip, label=0.125)))
+    write_store(grown, rows, manifest=replace(store.manifest, data="data-0002"), statistics=store.statistics)
+    assert Store.open(grown).content_sha256 != store.content_sha256
+    for split in ("train", "valid", "all"):
+        with pytest.raises(UserError, match="learnt from the training clips"):
+            calibrate(run, data=grown, split=split)
+    with pytest.raises(UserError, match="was trained on other data than"):  # other clips would be set aside now
+        calibrate(run, data=grown)
+    assert calibrate(run, data=grown, split="test", level="0.8").calibration.split == "test"
+
+
 def test_what_cannot_be_calibrated_on_is_one_line(store, run, tmp_path, encoder):
     with pytest.raises(UserError, match="20 clips to calibrate on, and an interval of 99% needs at least 99"):
         calibrate(run, data=store.path, split="test", level="0.99")
@@ -198,6 +220,7 @@ def test_what_cannot_be_calibrated_on_is_one_line(store, run, tmp_path, encoder)
     with pytest.raises(UserError, match="has one network, which cannot disagree"):
         calibrate(bare, data=store.path, split="test", scaled_by="seeds")
     other = generate_store(tmp_path / "other", clips=100, seed=3)
+    prepared_like(other, bare)
     with pytest.raises(UserError, match="was trained on other data than"):
         calibrate(run, data=other.path)
     assert calibrate(bare, data=other.path, split="all", level="0.9,0.8").calibration.clips == 100

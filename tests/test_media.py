@@ -4,6 +4,7 @@ from pathlib import Path
 
 import av
 import numpy as np
+import numpy.typing as npt
 import pytest
 from media_fixtures import grey, index_of, real_clip, regular, tone, without_sound, write_clip
 
@@ -207,3 +208,45 @@ def test_pictures_alone(tmp_path: Path) -> None:
     assert media.duration == pytest.approx(3.2, abs=0.05)
     assert media.frames is not None
     assert len(media.frames) >= 32
+
+
+def test_a_note_in_an_old_encoding_does_not_keep_a_sound_from_being_read(tmp_path: Path) -> None:
+    data = write_clip(tmp_path / "a.wav", sound=tone(1.0), audio_codec="pcm_s16le").read_bytes()
+    note = "für dich".encode("latin-1")  # as recorders of Windows write it: FFmpeg hands the bytes on
+    info = b"INFOICMT" + len(note).to_bytes(4, "little") + note
+    (tmp_path / "b.wav").write_bytes(data + b"LIST" + len(info).to_bytes(4, "little") + info)
+    media = read_media(tmp_path / "b.wav")
+    assert media.waveform_N is not None
+    assert media.duration == pytest.approx(1.0, abs=0.01)
+
+
+def joined(path: Path, *parts: tuple[str, int, float]) -> Path:
+    """Recordings of a second, (layout, rate, Hz), one after the other in one MP3 file."""
+    data = b""
+    for layout, rate, hertz in parts:
+        with av.open(str(path), "w", format="mp3") as container:
+            stream = container.add_stream("libmp3lame", rate=rate, layout=layout)
+            sound_CN: npt.NDArray[np.float32] = np.stack([tone(1.0, hertz=hertz, rate=rate)] * (1 + (layout != "mono")))
+            frame = av.AudioFrame.from_ndarray(sound_CN, format="fltp", layout=layout)
+            frame.sample_rate = rate
+            fifo = av.AudioFifo()
+            fifo.write(frame)
+            while (piece := fifo.read(stream.codec_context.frame_size or 576, partial=True)) is not None:
+                piece.pts = None
+                container.mux(stream.encode(piece))
+            container.mux(stream.encode(None))
+        data += path.read_bytes()
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize("second", [("stereo", 44_100), ("mono", 22_050), ("stereo", 22_050)])
+def test_joined_recordings_are_heard_each_as_they_were_made(tmp_path: Path, second: tuple[str, int]) -> None:
+    media = read_media(joined(tmp_path / "a.mp3", ("mono", 44_100, 300.0), (*second, 200.0)))
+    assert media.waveform_N is not None
+    for start, hertz in ((0.3, 300.0), (1.4, 200.0)):
+        part_N = media.waveform_N[round(start * media.sample_rate) :][: media.sample_rate // 2]
+        strength = np.abs(np.fft.rfft(part_N * np.hanning(len(part_N))))
+        assert 2.0 * strength.argmax() == pytest.approx(hertz, abs=3.0)
+        assert np.abs(part_N).max() > 0.1
+    assert media.duration == pytest.approx(2.08, abs=0.05)

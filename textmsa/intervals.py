@@ -278,7 +278,7 @@ def _clips(run: Run, store: Store, split: str) -> list[int]:
                 "store with labelled clips that it never learnt from"
             )
         return set_aside(store, share)
-    if own and split != "test":
+    if split != "test" and (own or is_grown(run, store)):
         raise UserError(
             f"{run.path}: learnt from the training clips of {store.path} and chose its epochs by the validation "
             "clips; give --split calibration or test, or another store"
@@ -298,6 +298,15 @@ def is_own(run: Run, store: Store) -> bool:
     claimed: Any = read_json(run.path / CLAIM, remedy="copy the run folder again", unstamped=True)
     with understood(run.path / CLAIM, remedy="copy the run folder again"):
         return bool(claimed["store"]["content"] == store.content_sha256)
+
+
+def is_grown(run: Run, store: Store) -> bool:
+    """Whether a store is the one that a run was trained on, prepared again since.
+
+    Its statistics, which `Run.check` found to be the run's, are frozen when it is first made: besides it only a store
+    made with `--like` has them.
+    """
+    return store.manifest.corpus == run.info.corpus and store.preparation.like is None
 
 
 def _speakers(store: Store, indices: Sequence[int]) -> list[str]:

@@ -119,7 +119,7 @@ def opened(path: Path) -> Iterator["InputContainer"]:
         raise UnreadableClip("there is no such file" if not path.exists() else "not a file")
     try:
         # `file:` keeps names such as `concat:a|b` from being read as commands; no other protocol is opened.
-        container = av.open(f"file:{path}", options={"protocol_whitelist": "file"})
+        container = av.open(f"file:{path}", options={"protocol_whitelist": "file"}, metadata_errors="replace")
     except (av.error.FFmpegError, ValueError, OSError) as error:
         raise UnreadableClip(f"not a video or sound file that can be read ({_short(error)})") from error
     with container:
@@ -288,25 +288,26 @@ class _Sound:
     def __init__(self, origin: float) -> None:
         self.origin = origin
         self.start = self.end = 0.0
-        self.rate = 0
-        self.not_finite = 0
+        self.rate = self.not_finite = 0
         self.chunks: list[FloatArray] = []
-        self.converter: Any = None
+        self.converters: dict[tuple[str, str, int], Any] = {}
 
     def take(self, frame: Any) -> None:
         """Add one decoded frame; a gap in the time stamps is heard as silence, an overlap is cut."""
         import av
 
-        if self.converter is None:
+        if not self.rate:
             self.rate = frame.sample_rate
-            self.converter = av.AudioResampler(format="fltp", layout="mono", rate=self.rate)
             self.start = self.end = (frame.time or 0.0) - self.origin if frame.time is not None else 0.0
+        kind = frame.format.name, frame.layout.name, frame.sample_rate
+        if kind not in self.converters:  # joined recordings change theirs midway, which a converter refuses
+            self.converters[kind] = av.AudioResampler(format="fltp", layout="mono", rate=self.rate)
         time = frame.time - self.origin if frame.time is not None else self.end
         gap = time - self.end
         if gap > GAP_SECONDS:
             self._add(np.zeros(round(gap * self.rate), dtype=np.float32))
         frame.pts = None  # the converter would refuse jumps
-        for converted in self.converter.resample(frame):
+        for converted in self.converters[kind].resample(frame):
             samples = converted.to_ndarray().reshape(-1)
             self._add(samples[round(-gap * self.rate) :] if gap < -GAP_SECONDS else samples)
 

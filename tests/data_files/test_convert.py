@@ -283,6 +283,24 @@ def test_older_files_lack_some_columns(tmp_path, absent, protocol):
     assert len(Store.open(tmp_path / "store")) == 16
 
 
+def test_no_text_is_missing_and_bytes_are_text(tmp_path):
+    made = content()
+    made["train"]["raw_text"][:3] = [None, float("nan"), np.float64("nan")]
+    made["train"]["audio_clue"] = np.array([None, float("nan"), "", *["calm"] * 5], object)
+    made["valid"]["raw_text"] = np.array([f"à {i}".encode() for i in range(4)])
+    made["valid"]["raw_text_en"] = [b"to 0", None, "to 2", b""]
+    for split in made.values():
+        del split["text_bert"]
+    convert(written(tmp_path, made), out=tmp_path / "store")
+    store = Store.open(tmp_path / "store")
+    assert [sample.clip.transcript for sample in store][:4] == [None, None, None, "utterance 3 of train"]
+    assert [sample.explanation.audio for sample in store][:4] == [None, None, None, "calm"]
+    assert store.manifest.missing["text"] == {"no text in the file": 3}
+    valid = [store[index].clip for index in store.indices("valid")]
+    assert [clip.transcript for clip in valid] == ["à 0", "à 1", "à 2", "à 3"]
+    assert [clip.transcript_en for clip in valid] == ["to 0", None, "to 2", None]
+
+
 def test_ids_in_parts_are_joined(tmp_path):
     made = content()
     for name, split in made.items():

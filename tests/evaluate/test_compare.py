@@ -54,6 +54,18 @@ def test_equal_predictors_are_equivalent_and_few_clips_prove_nothing():
     assert paired(a + 1, a).equivalence_p == 1
 
 
+def test_one_video_proves_nothing(tmp_path):
+    a, b = errors(0.0)
+    assert paired(a, b, margin=10.0, group_N=np.zeros(len(a), int)).equivalence_p == 1
+    of_one = table(tmp_path, "a", [1.0, -1.0, 0.5, 0.1], ids=[f"v$_${i}" for i in range(4)])
+    assert compare(of_one, of_one).groups == 4
+    with pytest.raises(UserError, match=r"one video with a score in both.*give --by clip$"):
+        compare(of_one, of_one, by="video")
+    single = table(tmp_path, "b", [1.0], ids=["v$_$0"], labels=(0.5,))
+    with pytest.raises(UserError, match=r"one clip with a score in both, and nothing can be told from one$"):
+        compare(single, single)
+
+
 def test_clips_of_one_video_are_drawn_together():
     rng = np.random.default_rng(0)
     group_N = np.repeat(np.arange(30), 20)

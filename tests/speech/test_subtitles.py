@@ -33,6 +33,40 @@ intro
 """
 
 
+ROLLING = """WEBVTT
+Kind: captions
+Language: en
+
+00:00:00.320 --> 00:00:02.149 align:start position:0%
+\x20
+hello<00:00:00.640><c> my</c><00:00:00.880><c> friend</c>
+
+00:00:02.149 --> 00:00:02.159 align:start position:0%
+hello my friend
+\x20
+
+00:00:02.159 --> 00:00:03.000 align:start position:0%
+hello my friend
+no
+
+00:00:03.000 --> 00:00:03.010 align:start position:0%
+no
+\x20
+
+00:00:03.010 --> 00:00:04.000 align:start position:0%
+no
+no
+
+00:00:04.000 --> 00:00:04.010 align:start position:0%
+no
+\x20
+
+00:00:09.000 --> 00:00:10.000 align:start position:0%
+no
+how<00:00:09.320><c> are</c>
+"""
+
+
 def written(path, text, encoding="utf-8"):
     path.write_bytes(text.encode(encoding))
     return path
@@ -58,6 +92,28 @@ def test_lines_that_overlap_are_kept_and_sorted_and_sounds_are_left_out(tmp_path
     )
     read = read_subtitles(written(tmp_path / "a.srt", text))
     assert read.words == (Word("first", 1.5, 4.0), Word("second", 3.0, 5.0))
+
+
+def test_captions_that_roll_are_told_once(tmp_path):
+    read = read_subtitles(written(tmp_path / "a.vtt", ROLLING))
+    assert [(word.text, word.start) for word in read.words] == [
+        ("hello my friend", 0.32),
+        ("no", 2.159),
+        ("no", 3.01),
+        ("no how are", 9.0),  # not shown just before: said again
+    ]
+    sung = "WEBVTT\n\n00:01.000 --> 00:02.000\n{0}\n\n00:02.000 --> 00:03.000\n{0}\n"
+    assert read_subtitles(written(tmp_path / "b.vtt", sung.format("Let it be."))).text == "Let it be. Let it be."
+    timed = sung.format("Let <00:01.500>it be.")
+    assert read_subtitles(written(tmp_path / "c.vtt", timed)).text == "Let it be. Let it be."
+
+
+def test_a_line_of_spaces_ends_a_cue_below_its_words(tmp_path):
+    text = "WEBVTT\n\n00:01.000 --> 00:02.000\none\n \n00:02.000 --> 00:03.000\n \ntwo\n\nlost\n"
+    with pytest.raises(UserError, match="line 10: 'lost' stands without a time"):
+        read_subtitles(written(tmp_path / "a.vtt", text))
+    read = read_subtitles(written(tmp_path / "b.vtt", text.replace("\nlost", "")))
+    assert [word.text for word in read.words] == ["one", "two"]
 
 
 def test_arabic_and_chinese_without_marks_of_direction(tmp_path):

@@ -11,6 +11,7 @@ A file is {"train", "valid", "test"} of columns over N clips as MMSA and TEXT wr
 Shapes: N clips, T steps, F features, L word pieces.
 """
 
+import math
 import pickle
 from collections.abc import Iterator
 from pathlib import Path
@@ -176,7 +177,11 @@ class SplitTable:
         return FeatureSequence(values_TF, np.arange(len(values_TF), dtype=np.float64), spec.names)
 
     def _text(self, key: str, row: int) -> str | None:
-        return str(self.columns[key][row]) or None if key in self.columns else None
+        """None where there is no such column, or nothing in it: files made with pandas hold None or NaN for no text."""
+        value = self.columns[key][row] if key in self.columns else None
+        if value is None or (isinstance(value, float) and math.isnan(value)):
+            return None
+        return (value.decode() if isinstance(value, bytes) else str(value)) or None
 
     def _label(self, key: str, row: int) -> float | None:
         """None where there is no such column, or NaN in it."""

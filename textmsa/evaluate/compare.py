@@ -54,6 +54,9 @@ def compare(
     true_N = tables[0].label_N[there_N]
     errors = [np.abs(table.score_N[there_N] - true_N) for table in tables]
     group_N = _groups([name for name, there in zip(tables[0].ids, there_N, strict=True) if there], by)
+    if len(np.unique(group_N)) < 2:
+        remedy = "; give --by clip" if by == "video" and len(group_N) > 1 else ""
+        raise UserError(f"{pair}: hold one {by} with a score in both, and nothing can be told from one{remedy}")
     comparison = paired(errors[0], errors[1], margin=margin, group_N=group_N)
     return replace(comparison, names=(str(run_a), str(run_b)), notes=tuple(notes))
 

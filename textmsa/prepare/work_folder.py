@@ -210,20 +210,10 @@ def _stored_explanations(store: Store) -> dict[tuple[str, str], Explanation]:
 
 
 def _read_lines(path: Path) -> dict[tuple[str, str], Explanation]:
-    """(id, key) -> explanation from an unfinished run; a last line that was cut short is removed from the file.
-
-    Raises UserError where the file is damaged otherwise.
-    """
-    if not path.is_file():
-        return {}
-    data = path.read_bytes()
-    whole = data.rfind(b"\n") + 1
-    if whole < len(data):
-        with path.open("rb+") as lines:
-            lines.truncate(whole)
+    """(id, key) -> explanation from an unfinished run; raises UserError where the file is damaged."""
     explained = {}
     with understood(path, remedy="remove it and run again: what it holds is then explained anew"):
-        for line in data[:whole].decode("utf-8").split("\n")[:-1]:
+        for line in _whole_lines(path):
             key, _, text = line.partition("\t")
             document: dict[str, Any] = json.loads(text)
             identity = document.pop("id")
@@ -232,16 +222,27 @@ def _read_lines(path: Path) -> dict[tuple[str, str], Explanation]:
 
 
 def _read_heard(path: Path) -> dict[tuple[str, str], Transcript]:
-    """(id, key) -> what an unfinished run heard; a last line that was cut short is heard again."""
-    lines = path.read_text(encoding="utf-8", errors="replace").split("\n")[:-1] if path.is_file() else []
+    """(id, key) -> what an unfinished run heard; raises UserError where the file is damaged."""
     heard = {}
     with understood(path, remedy="remove it and run again: what it holds is then heard anew"):
-        for line in lines:
+        for line in _whole_lines(path):
             document: dict[str, Any] = json.loads(line)
             identity = document.pop("id")
             transcript = Transcript.from_json(document)
             heard[identity, str(transcript.made_of)] = transcript
     return heard
+
+
+def _whole_lines(path: Path) -> list[str]:
+    """The lines of a file that a run adds to; one that was cut short is removed, so that none is joined to it."""
+    if not path.is_file():
+        return []
+    data = path.read_bytes()
+    whole = data.rfind(b"\n") + 1
+    if whole < len(data):
+        with path.open("rb+") as lines:
+            lines.truncate(whole)
+    return data[:whole].decode("utf-8").split("\n")[:-1]
 
 
 def _key(*parts: Any) -> str:

@@ -1,7 +1,8 @@
 """Subtitles and transcripts in files: SubRip (.srt), WebVTT (.vtt) and plain text (.txt) -> what is said, and when.
 
 The formats are read as people's files have them: a number above a SubRip cue may be absent, its comma may be a point,
-WebVTT's header may be absent. What cannot be understood is refused with its line, never skipped.
+WebVTT's header may be absent. Captions that were made by a machine roll, as of YouTube: a line is shown again above the
+next one; what is shown again is told once. What cannot be understood is refused with its line, never skipped.
 """
 
 import codecs
@@ -22,8 +23,10 @@ SOURCE = "subtitles"
 _TIME = r"(?:(\d+):)?(\d{1,2}):(\d{1,2})[.,](\d{1,3})"
 _TIMING = re.compile(rf"\s*{_TIME}\s*-->\s*{_TIME}(?:\s.*)?")
 _TAGS = re.compile(r"</?[a-z][^<>]*>|<\d[\d:.]*>|\{\\[^{}]*\}|\{/?[a-z]\}", re.IGNORECASE)
+_WORD_TIME = re.compile(r"<\d[\d:]*\.\d+>")  # within a line: captions that appear word by word, and roll
 _UNSEEN = re.compile("[\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")  # marks of direction, zero-width spaces
 _NO_WORDS = re.compile(r"\[[^\]]*\]|[♪♫#*\s]+")  # [music]: said of the sound, not in it
+ADJOINING = 0.1  # s between two captions of which the second may show lines of the first again
 _ASIDE = ("NOTE", "STYLE", "REGION")  # begin blocks of WebVTT that are not shown
 
 
@@ -54,7 +57,7 @@ def read_subtitles(path: Path) -> Transcript:
     if extension not in EXTENSIONS:
         raise UserError(f"{path}: not a file of subtitles; give one of {', '.join(EXTENSIONS)}")
     text = _text_of(path)
-    lines = [line.rstrip() for line in re.split(r"\r\n|\r|\n", text)]
+    lines = re.split(r"\r\n|\r|\n", text)
     cues = [] if extension == ".txt" else sorted(_cues(path, lines), key=lambda cue: (cue.start, cue.end))
     said = " ".join(cue.text for cue in cues) if extension != ".txt" else _clean(text)
     if not said:
@@ -84,12 +87,14 @@ def _text_of(path: Path) -> str:
 
 def _cues(path: Path, lines: list[str]) -> Iterator[Word]:
     """The lines shown, with their times, in the file's order; UserError where a block is none."""
-    for first, block in _blocks(lines):
+    webvtt, rolling = path.suffix.lower() == ".vtt", any(map(_WORD_TIME.search, lines))
+    before, until = [""], 0.0  # what was shown last, and to when
+    for first, block in _blocks(lines, webvtt=webvtt):
         timing = next((place for place, line in enumerate(block[:2]) if "-->" in line), None)
         if timing is None:
             if block[0].startswith("WEBVTT") and first == 1:
                 continue
-            if block[0].partition(" ")[0].partition("\t")[0] in _ASIDE and path.suffix.lower() == ".vtt":
+            if block[0].partition(" ")[0].partition("\t")[0] in _ASIDE and webvtt:
                 continue
             if len(block) == 1 and block[0].strip().isdigit():
                 continue  # the number of a cue that has nothing
@@ -102,17 +107,31 @@ def _cues(path: Path, lines: list[str]) -> Iterator[Word]:
         for below, line in enumerate(block[timing + 1 :], number + 1):
             if _TIMING.fullmatch(line):
                 raise UserError(f"{path}: line {below}: a time within a cue; set an empty line above each cue")
-        words = _clean("\n".join(block[timing + 1 :]))
+        shown = block[timing + 1 :]
+        again = _shown_again(before, shown) if rolling and start - until < ADJOINING else 0
+        before, until = [_clean(line) for line in shown], end
+        words = _clean("\n".join(shown[again:]))
         if words:
             yield Word(words, start, end)
 
 
-def _blocks(lines: list[str]) -> Iterator[tuple[int, list[str]]]:
-    """Runs of lines that are not empty, each with the number of its first."""
+def _shown_again(before: list[str], lines: list[str]) -> int:
+    """How many lines of a cue, from its first, are the last ones of the cue before it; what is new has word times."""
+    old = [None if _WORD_TIME.search(line) else _clean(line) for line in lines]
+    return next((count for count in range(len(old), 0, -1) if old[:count] == before[-count:]), 0)
+
+
+def _blocks(lines: list[str], *, webvtt: bool) -> Iterator[tuple[int, list[str]]]:
+    """Runs of lines that are not empty, each with the number of its first.
+
+    In WebVTT a line of spaces is none that is empty: one below a time is left out, and does not end the cue.
+    """
     block: list[str] = []
     for number, line in enumerate([*lines, ""], 1):
         if _UNSEEN.sub("", line).strip():
-            block.append(line)
+            block.append(line.rstrip())
+        elif webvtt and line and block and "-->" in block[-1]:
+            block.append("")  # holds the place, by which lines are counted
         elif block:
             yield number - len(block), block
             block = []
