@@ -1,6 +1,7 @@
 """Long videos as jobs, over HTTP from a real server in this process; what their processes do is pretended."""
 
 import json
+import os
 import socket
 import threading
 import time
@@ -265,6 +266,17 @@ def test_a_file_of_the_servers_folder_can_be_analyzed_and_stays(server, tmp_path
     assert server.get("/v1/samples/film.mp4").text == '{"steps": 1}'
     assert httpx.post(post, files={**form, "sample": (None, "/etc/passwd")}, timeout=30).status_code == 404
     httpx.delete(server.address + job["url"], timeout=60)
+
+
+def test_a_file_whose_name_is_no_text_does_not_hide_the_others(tmp_path):
+    folder = tmp_path / "samples"
+    folder.mkdir()
+    (folder / "film.mp4").write_text("{}")
+    Path(os.fsdecode(os.fsencode(folder) + b"/\xff.mp4")).write_text("{}")
+    (tmp_path / "jobs").mkdir()
+    with local(FEW, tmp_path / "jobs", folder) as server:
+        answer = server.get("/v1/samples")
+        assert answer.status_code == 200 and answer.json() == {"samples": ["film.mp4"]}
 
 
 def raw(server: Local, request: bytes, *, answered: bool = True) -> bytes:
