@@ -1,5 +1,6 @@
 """Long videos as jobs, over HTTP from a real server in this process; what their processes do is pretended."""
 
+import errno
 import json
 import os
 import socket
@@ -279,6 +280,29 @@ def test_a_file_whose_name_is_no_text_does_not_hide_the_others(tmp_path):
     with local(FEW, tmp_path / "jobs", folder) as server:
         answer = server.get("/v1/samples")
         assert answer.status_code == 200 and answer.json() == {"samples": ["film.mp4"]}
+
+
+@pytest.mark.parametrize("route", ["predict", "analyze"])
+def test_a_full_disk_is_told_as_other_refusals_are_and_the_place_is_free_again(server, monkeypatch, route):
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "/secret/place")
+
+    def send() -> httpx.Response:
+        files = {"clip": b"x" * 100_000}
+        return httpx.post(f"{server.address}/v1/{route}", files=files, timeout=30)
+
+    for what in ("TemporaryDirectory", "Full"):
+        with monkeypatch.context() as patched:
+            if what == "Full":
+                patched.setattr("textmsa.serve.uploads._Taker.data", full)
+            else:
+                patched.setattr("textmsa.serve.uploads.tempfile.TemporaryDirectory", full)
+            for _ in range(8):  # more than there are places
+                answer = send()
+                assert answer.status_code == 507 and answer.json()["reason"].startswith("the server has no room")
+                assert "secret" not in answer.text and "content-security-policy" in answer.headers
+    assert server.no_folders()
+    assert f'textmsa_requests_total{{request="{route}",status="507"}} 16.0' in server.get("/metrics").text
 
 
 def raw(server: Local, request: bytes, *, answered: bool = True) -> bytes:
