@@ -154,6 +154,45 @@ def test_a_long_video_is_followed_to_its_timeline_and_found_again(opened):
     until(page, "document.querySelectorAll('.lines li').length > 100")
 
 
+def test_a_long_video_may_be_larger_than_a_clip(opened):
+    page = opened.page
+    until(page, "document.querySelector('#model-line').textContent.startsWith('Trained on')")
+    page.evaluate(
+        """() => {
+            const files = new DataTransfer();
+            const film = new File(["x"], "film.mp4");
+            Object.defineProperty(film, "size", { value: 150e6 }); // more than a clip's 100 MB, less than a job's 2000
+            const drop = new Event("drop", { bubbles: true, cancelable: true });
+            Object.defineProperty(drop, "dataTransfer", { value: { files: [film] } });
+            document.dispatchEvent(drop);
+        }"""
+    )
+    until(page, "document.querySelector('#status').textContent.includes('150 MB, at most 100 MB are allowed')")
+    assert page.locator("#score").is_disabled()
+    page.check("#long")
+    assert page.locator("#score").is_enabled() and page.locator("#status").inner_text() == ""
+    page.uncheck("#long")
+    assert page.locator("#score").is_disabled() and "cannot be sent" in page.locator("#status").inner_text()
+
+
+def test_a_clip_chosen_while_another_is_scored_does_not_take_its_place(opened, server):
+    page, other = opened.page, RECORDINGS / "speaker.mp4"
+    prediction = server.post(clip=other, text=SENTENCE, contributions="all", tracks="true").json()
+    waiting: list[Any] = []
+    page.route("**/v1/predict", lambda route: waiting.append(route))
+    page.set_input_files("#file", str(other))
+    page.fill("#words", SENTENCE)
+    page.click("#score")
+    until(page, "document.querySelector('#status').textContent.startsWith('Looking')")
+    page.set_input_files("#file", {"name": "second.wav", "mimeType": "audio/wav", "buffer": b"RIFF"})
+    until(page, "document.querySelector('#chosen').textContent.startsWith('second.wav')")
+    assert page.locator("#score").is_disabled()
+    waiting.pop().fulfill(json=prediction)
+    page.wait_for_selector(".panel .scale")
+    until(page, "document.querySelector('.stage video').readyState >= 2")  # the film that was sent: not RIFF
+    assert page.locator("#score").is_enabled()
+
+
 def test_a_tab_closed_in_the_middle_leaves_nothing_behind(opened, server):
     page = opened.page
     page.set_input_files("#file", str(RECORDINGS / "speaker.mp4"))
