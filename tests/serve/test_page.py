@@ -248,6 +248,27 @@ def test_a_token_is_asked_for_once_and_sent_with_every_request(opened, server):
     opened.complaints[:] = [said for said in opened.complaints if "401" not in said]  # the browser's own line
 
 
+def test_a_token_that_no_header_can_carry_is_asked_for_again(opened, server):
+    page, given = opened.page, []
+
+    def guarded(route: Any) -> None:
+        given.append(route.request.headers.get("authorization"))
+        refusal = {"status": 401, "content_type": "application/json", "body": '{"reason": "a token is needed"}'}
+        route.continue_() if given[-1] == "Bearer sesame" else route.fulfill(**refusal)
+
+    page.route("**/v1/**", guarded)
+    page.goto(server.address)
+    for token in ("“open”", "sesame"):  # a quotation mark that a program made round
+        until(page, "document.querySelector('#ask').open")
+        page.fill("#token", token)
+        asked = len(given)
+        page.click("#ask-form button")
+        page.wait_for_timeout(300)
+        assert len(given) > asked, "the page no longer asks the server"
+    until(page, "document.querySelector('#model-line').textContent.startsWith('Trained on')")
+    opened.complaints[:] = [said for said in opened.complaints if "401" not in said]
+
+
 def test_a_clip_is_recorded(opened):
     page = opened.page
     page.click("#record")

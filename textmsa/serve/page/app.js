@@ -32,7 +32,7 @@ function askForToken() {
   if (!dialog.open) dialog.showModal();
   return new Promise((resolve) =>
     dialog.addEventListener("close", () => {
-      sessionStorage.setItem(TOKEN, by("token").value);
+      sessionStorage.setItem(TOKEN, by("token").value.replace(/[^\x20-\x7e]/g, "")); // no header carries others, and fetch would fail
       resolve();
     }, { once: true }));
 }
