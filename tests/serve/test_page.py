@@ -89,6 +89,26 @@ def test_what_is_kept_is_what_was_shown(opened, tmp_path):
         assert check((tmp_path / name).read_bytes()), name
 
 
+def test_what_is_kept_can_be_read_whatever_was_said(opened):
+    """Empty lines end a subtitle, a sign at the front makes a formula, and ELAN's tiers may not overlap."""
+    view = {
+        "duration": 0.1, "hz": 10, "series": [], "face": None, "moments": [],
+        "words": [{"text": "-2+3", "start": 0, "end": 1, "change": -0.5}],
+        "utterances": [
+            {"start": start, "end": end, "text": text, "words": [], "prediction": None, "failed": "not tried"}
+            for start, end, text in ((0, 0, "One\n\ntwo --> three"), (0, 1, "Four"))
+        ],
+    }  # fmt: skip
+    srt, csv, eaf = opened.page.evaluate(
+        "view => import('/page/exports.js').then((files) => Promise.all([files.srt, files.csv, files.eaf]"
+        ".map((make) => make(view).text())))",
+        view,
+    )
+    assert srt.split("\n\n")[0] == "1\n00:00:00,000 --> 00:00:00,001\n[not scored] One two --> three"
+    assert ",'-2+3,-0.5," in csv
+    assert 'TIER_ID="utterances 2"' in eaf
+
+
 def test_two_clips_stand_side_by_side(opened):
     page = opened.page
     upload(page)
