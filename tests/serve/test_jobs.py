@@ -276,10 +276,8 @@ def test_a_file_whose_name_is_no_text_does_not_hide_the_others(tmp_path):
     folder.mkdir()
     (folder / "film.mp4").write_text("{}")
     Path(os.fsdecode(os.fsencode(folder) + b"/\xff.mp4")).write_text("{}")
-    (tmp_path / "jobs").mkdir()
-    with local(FEW, tmp_path / "jobs", folder) as server:
-        answer = server.get("/v1/samples")
-        assert answer.status_code == 200 and answer.json() == {"samples": ["film.mp4"]}
+    with local(FEW, tmp_path, folder) as server:
+        assert server.get("/v1/samples").json() == {"samples": ["film.mp4"]}
 
 
 @pytest.mark.parametrize("route", ["predict", "analyze"])
@@ -287,18 +285,11 @@ def test_a_full_disk_is_told_as_other_refusals_are_and_the_place_is_free_again(s
     def full(*_: object, **__: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", "/secret/place")
 
-    def send() -> httpx.Response:
-        files = {"clip": b"x" * 100_000}
-        return httpx.post(f"{server.address}/v1/{route}", files=files, timeout=30)
-
-    for what in ("TemporaryDirectory", "Full"):
+    for what in ("_Taker.data", "tempfile.TemporaryDirectory"):
         with monkeypatch.context() as patched:
-            if what == "Full":
-                patched.setattr("textmsa.serve.uploads._Taker.data", full)
-            else:
-                patched.setattr("textmsa.serve.uploads.tempfile.TemporaryDirectory", full)
+            patched.setattr(f"textmsa.serve.uploads.{what}", full)
             for _ in range(8):  # more than there are places
-                answer = send()
+                answer = httpx.post(f"{server.address}/v1/{route}", files={"clip": b"x" * 100_000}, timeout=30)
                 assert answer.status_code == 507 and answer.json()["reason"].startswith("the server has no room")
                 assert "secret" not in answer.text and "content-security-policy" in answer.headers
     assert server.no_folders()
