@@ -80,6 +80,18 @@ def write_clip(
     return path
 
 
+def turn_clockwise(path: Path) -> None:
+    """Let an MP4 of 48 rows say that it is to be shown turned to the right, as telephones do."""
+    content = path.read_bytes()
+    one = (1 << 16).to_bytes(4, "big")
+    zero, minus = bytes(4), (-(1 << 16)).to_bytes(4, "big", signed=True)
+    w = (1 << 30).to_bytes(4, "big")
+    upright = one + zero * 3 + one + zero * 3 + w
+    clockwise = zero + one + zero + minus + zero * 2 + (48 << 16).to_bytes(4, "big") + zero + w
+    at = content.index(upright, content.index(b"tkhd"))
+    path.write_bytes(content[:at] + clockwise + content[at + len(upright) :])
+
+
 def _write_pictures(
     container: av.container.OutputContainer,
     stream: av.VideoStream,

@@ -6,7 +6,7 @@ import av
 import numpy as np
 import numpy.typing as npt
 import pytest
-from media_fixtures import grey, index_of, real_clip, regular, tone, without_sound, write_clip
+from media_fixtures import grey, index_of, real_clip, regular, tone, turn_clockwise, without_sound, write_clip
 
 from textmsa.errors import UnreadableClip
 from textmsa.media import LONGEST_SIDE, read_media
@@ -62,14 +62,7 @@ def test_clock_starts_with_the_container(tmp_path: Path) -> None:
 
 def test_rotated_pictures_come_upright(tmp_path: Path) -> None:
     path = write_clip(tmp_path / "a.mp4", times=regular(5), pictures=[grey(0)] * 5)
-    content = path.read_bytes()
-    one = (1 << 16).to_bytes(4, "big")
-    zero, minus = bytes(4), (-(1 << 16)).to_bytes(4, "big", signed=True)
-    w = (1 << 30).to_bytes(4, "big")
-    upright = one + zero * 3 + one + zero * 3 + w
-    clockwise = zero + one + zero + minus + zero * 2 + (48 << 16).to_bytes(4, "big") + zero + w
-    at = content.index(upright, content.index(b"tkhd"))
-    path.write_bytes(content[:at] + clockwise + content[at + len(upright) :])
+    turn_clockwise(path)
     frames = read_media(path).frames
     assert frames is not None
     assert frames[0].shape == (64, 48, 3)

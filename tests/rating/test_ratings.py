@@ -147,3 +147,14 @@ def test_what_is_left_and_for_how_long(tmp_path):
     assert left_of(turns, file) == turns[3:]
     assert seconds_left(list(file.said.values()), 4) == 16
     assert seconds_left(list(file.said.values())[:2], 4) is None
+
+
+def test_a_row_broken_off_by_a_kill_is_dropped_where_the_clips_name_holds_commas(tmp_path):
+    file = RaterFile(tmp_path, "anna", (-3, 3))
+    for score in (1.0, 2.0):
+        file.add(f"Smith, John$_${score:g}", 1, score, 3.5)
+    whole = file.path.read_bytes()
+    rows = whole.splitlines(keepends=True)
+    for length in range(len(rows[-1]) - len("3.5\n")):  # up to the seconds, which are the last cell
+        file.path.write_bytes(b"".join(rows[:-1]) + rows[-1][:length])
+        assert list(RaterFile(tmp_path, "anna", (-3, 3)).said) == [("Smith, John$_$1", 1)], rows[-1][:length]

@@ -1,6 +1,8 @@
 """Long videos as jobs, over HTTP from a real server in this process; what their processes do is pretended."""
 
+import errno
 import json
+import os
 import socket
 import threading
 import time
@@ -249,8 +251,10 @@ def test_what_cannot_be_analyzed_is_refused_before_it_is_a_job(server):
         f"{server.address}/v1/analyze", files={"clip": b"{}", "subtitles": "é".encode("latin-1")}, timeout=30
     )
     assert latin.status_code == 422 and "UTF-8" in latin.json()["reason"]
-    long = httpx.post(f"{server.address}/v1/analyze", files={"clip": b"{}", "subtitles": b"w" * 4_100_000}, timeout=30)
-    assert long.status_code == 413
+    for characters in (FEW.subtitle_characters + 1, 4_100_000):
+        files = {"clip": b"{}", "subtitles": b"w" * characters}
+        long = httpx.post(f"{server.address}/v1/analyze", files=files, timeout=30)
+        assert long.status_code == 413 and "of more than 1000000 characters" in long.json()["reason"]
     assert server.get("/v1/analyze/nothing").status_code == 404
     assert httpx.delete(f"{server.address}/v1/analyze/nothing", timeout=60).status_code == 404
     assert server.no_folders()
@@ -265,6 +269,31 @@ def test_a_file_of_the_servers_folder_can_be_analyzed_and_stays(server, tmp_path
     assert server.get("/v1/samples/film.mp4").text == '{"steps": 1}'
     assert httpx.post(post, files={**form, "sample": (None, "/etc/passwd")}, timeout=30).status_code == 404
     httpx.delete(server.address + job["url"], timeout=60)
+
+
+def test_a_file_whose_name_is_no_text_does_not_hide_the_others(tmp_path):
+    folder = tmp_path / "samples"
+    folder.mkdir()
+    (folder / "film.mp4").write_text("{}")
+    Path(os.fsdecode(os.fsencode(folder) + b"/\xff.mp4")).write_text("{}")
+    with local(FEW, tmp_path, folder) as server:
+        assert server.get("/v1/samples").json() == {"samples": ["film.mp4"]}
+
+
+@pytest.mark.parametrize("route", ["predict", "analyze"])
+def test_a_full_disk_is_told_as_other_refusals_are_and_the_place_is_free_again(server, monkeypatch, route):
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "/secret/place")
+
+    for what in ("_Taker.data", "tempfile.TemporaryDirectory"):
+        with monkeypatch.context() as patched:
+            patched.setattr(f"textmsa.serve.uploads.{what}", full)
+            for _ in range(8):  # more than there are places
+                answer = httpx.post(f"{server.address}/v1/{route}", files={"clip": b"x" * 100_000}, timeout=30)
+                assert answer.status_code == 507 and answer.json()["reason"].startswith("the server has no room")
+                assert "secret" not in answer.text and "content-security-policy" in answer.headers
+    assert server.no_folders()
+    assert f'textmsa_requests_total{{request="{route}",status="507"}} 16.0' in server.get("/metrics").text
 
 
 def raw(server: Local, request: bytes, *, answered: bool = True) -> bytes:

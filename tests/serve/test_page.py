@@ -89,6 +89,26 @@ def test_what_is_kept_is_what_was_shown(opened, tmp_path):
         assert check((tmp_path / name).read_bytes()), name
 
 
+def test_what_is_kept_can_be_read_whatever_was_said(opened):
+    """Empty lines end a subtitle, a sign at the front makes a formula, and ELAN's tiers may not overlap."""
+    view = {
+        "duration": 0.1, "hz": 10, "series": [], "face": None, "moments": [],
+        "words": [{"text": "-2+3", "start": 0, "end": 1, "change": -0.5}],
+        "utterances": [
+            {"start": start, "end": end, "text": text, "words": [], "prediction": None, "failed": "not tried"}
+            for start, end, text in ((0, 0, "One\n\ntwo --> three"), (0, 1, "Four"))
+        ],
+    }  # fmt: skip
+    srt, csv, eaf = opened.page.evaluate(
+        "view => import('/page/exports.js').then((files) => Promise.all([files.srt, files.csv, files.eaf]"
+        ".map((make) => make(view).text())))",
+        view,
+    )
+    assert srt.split("\n\n")[0] == "1\n00:00:00,000 --> 00:00:00,001\n[not scored] One two --> three"
+    assert ",'-2+3,-0.5," in csv
+    assert 'TIER_ID="utterances 2"' in eaf
+
+
 def test_two_clips_stand_side_by_side(opened):
     page = opened.page
     upload(page)
@@ -154,6 +174,45 @@ def test_a_long_video_is_followed_to_its_timeline_and_found_again(opened):
     until(page, "document.querySelectorAll('.lines li').length > 100")
 
 
+def test_a_long_video_may_be_larger_than_a_clip(opened):
+    page = opened.page
+    until(page, "document.querySelector('#model-line').textContent.startsWith('Trained on')")
+    page.evaluate(
+        """() => {
+            const files = new DataTransfer();
+            const film = new File(["x"], "film.mp4");
+            Object.defineProperty(film, "size", { value: 150e6 }); // more than a clip's 100 MB, less than a job's 2000
+            const drop = new Event("drop", { bubbles: true, cancelable: true });
+            Object.defineProperty(drop, "dataTransfer", { value: { files: [film] } });
+            document.dispatchEvent(drop);
+        }"""
+    )
+    until(page, "document.querySelector('#status').textContent.includes('150 MB, at most 100 MB are allowed')")
+    assert page.locator("#score").is_disabled()
+    page.check("#long")
+    assert page.locator("#score").is_enabled() and page.locator("#status").inner_text() == ""
+    page.uncheck("#long")
+    assert page.locator("#score").is_disabled() and "cannot be sent" in page.locator("#status").inner_text()
+
+
+def test_a_clip_chosen_while_another_is_scored_does_not_take_its_place(opened, server):
+    page, other = opened.page, RECORDINGS / "speaker.mp4"
+    prediction = server.post(clip=other, text=SENTENCE, contributions="all", tracks="true").json()
+    waiting: list[Any] = []
+    page.route("**/v1/predict", lambda route: waiting.append(route))
+    page.set_input_files("#file", str(other))
+    page.fill("#words", SENTENCE)
+    page.click("#score")
+    until(page, "document.querySelector('#status').textContent.startsWith('Looking')")
+    page.set_input_files("#file", {"name": "second.wav", "mimeType": "audio/wav", "buffer": b"RIFF"})
+    until(page, "document.querySelector('#chosen').textContent.startsWith('second.wav')")
+    assert page.locator("#score").is_disabled()
+    waiting.pop().fulfill(json=prediction)
+    page.wait_for_selector(".panel .scale")
+    until(page, "document.querySelector('.stage video').readyState >= 2")  # the film that was sent: not RIFF
+    assert page.locator("#score").is_enabled()
+
+
 def test_a_tab_closed_in_the_middle_leaves_nothing_behind(opened, server):
     page = opened.page
     page.set_input_files("#file", str(RECORDINGS / "speaker.mp4"))
@@ -207,6 +266,27 @@ def test_a_token_is_asked_for_once_and_sent_with_every_request(opened, server):
     assert first in (1, 2)  # what the page asks for to begin with
     assert len(sent) >= first + 3 and set(sent[first:]) == {"Bearer sesame"}
     opened.complaints[:] = [said for said in opened.complaints if "401" not in said]  # the browser's own line
+
+
+def test_a_token_that_no_header_can_carry_is_asked_for_again(opened, server):
+    page, given = opened.page, []
+
+    def guarded(route: Any) -> None:
+        given.append(route.request.headers.get("authorization"))
+        refusal = {"status": 401, "content_type": "application/json", "body": '{"reason": "a token is needed"}'}
+        route.continue_() if given[-1] == "Bearer sesame" else route.fulfill(**refusal)
+
+    page.route("**/v1/**", guarded)
+    page.goto(server.address)
+    for token in ("“open”", "sesame"):  # a quotation mark that a program made round
+        until(page, "document.querySelector('#ask').open")
+        page.fill("#token", token)
+        asked = len(given)
+        page.click("#ask-form button")
+        page.wait_for_timeout(300)
+        assert len(given) > asked, "the page no longer asks the server"
+    until(page, "document.querySelector('#model-line').textContent.startsWith('Trained on')")
+    opened.complaints[:] = [said for said in opened.complaints if "401" not in said]
 
 
 def test_a_clip_is_recorded(opened):

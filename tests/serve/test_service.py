@@ -1,5 +1,6 @@
 """The service as strangers use it: a real server on this machine, a real client, and what should not be sent."""
 
+import asyncio
 import hashlib
 import io
 import json
@@ -19,7 +20,7 @@ from small_corpora import write_clip
 
 import textmsa
 from textmsa.prediction_text import as_json
-from textmsa.serve.guard import policy
+from textmsa.serve.guard import Guard, policy
 
 MULTIPART = b"POST /v1/predict HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: multipart/form-data; boundary=b\r\n"
 FILE_PART = b'--b\r\nContent-Disposition: form-data; name="clip"; filename="x.mp4"\r\n\r\n'
@@ -225,6 +226,24 @@ def test_pages_of_other_sites_and_other_names_are_refused(server):
     assert server.get("/v1/model", Origin="https://elsewhere.example").status_code == 403
     assert server.get("/v1/model", Host="rebound.example").status_code == 421
     assert server.get("/v1/model", Origin=server.address).status_code == 200
+    assert server.get("/v1/model", Origin="http://[").status_code == 403  # no addresses at all
+    assert server.get("/v1/model", Host="[").status_code == 421
+
+
+@pytest.mark.parametrize(("host", "status"), [("studio.example:8000", 200), ("other.example", 421), ("[", 421)])
+def test_the_servers_own_name_counts_in_any_case(host, status):
+    sent = []
+
+    async def answering(scope, receive, send):
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+
+    async def sending(message):
+        sent.append(message)
+
+    guard = Guard(answering, token=None, names=["Studio.example"])  # browsers send it in small letters
+    scope = {"type": "http", "path": "/", "headers": [(b"host", host.encode())]}
+    asyncio.run(guard(scope, None, sending))
+    assert sent[0]["status"] == status
 
 
 def test_the_description_has_an_example_for_every_answer_of_a_clip(server):

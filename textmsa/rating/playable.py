@@ -10,6 +10,7 @@ from textmsa.errors import UnreadableClip
 from textmsa.media import opened
 
 if TYPE_CHECKING:
+    from av import VideoFrame
     from av.container import InputContainer
 
 SUFFIXES = (".mp4", ".m4v", ".mov", ".webm", ".wav", ".mp3", ".m4a", ".flac", ".ogg", ".opus", ".aac")
@@ -70,14 +71,35 @@ def copy_playable(clip: Path, target: Path) -> None:
 
     with opened(clip) as container:
         try:
+            turns = _quarter_turns(clip)
             with av.open(str(target), "w", format="mp4") as made:
-                _copy(container, made)
+                _copy(container, made, turns)
         except (av.error.FFmpegError, ValueError, IndexError) as error:
             target.unlink(missing_ok=True)
             raise UnreadableClip(f"no copy that a browser plays can be made ({error})") from error
 
 
-def _copy(container: "InputContainer", made: Any) -> None:
+def _quarter_turns(clip: Path) -> int:
+    """By how many quarters its pictures are to be turned to the left, as telephones say it of clips held upright."""
+    with opened(clip) as container:
+        first = next(container.decode(video=0), None) if container.streams.video else None
+        return 0 if first is None else round(first.rotation / 90) % 4
+
+
+def _drawn(frame: "VideoFrame", width: int, height: int, turns: int) -> "VideoFrame":
+    """A picture of a size, upright, in the colours that browsers play."""
+    import av
+    import numpy as np
+
+    if not turns:
+        return frame.reformat(width=width, height=height, format="yuv420p")
+    if turns % 2:
+        width, height = height, width
+    picture_HWC = np.rot90(frame.reformat(width=width, height=height, format="rgb24").to_ndarray(), turns)
+    return av.VideoFrame.from_ndarray(np.ascontiguousarray(picture_HWC), format="rgb24").reformat(format="yuv420p")
+
+
+def _copy(container: "InputContainer", made: Any, turns: int) -> None:
     import av
 
     picture = next(iter(container.streams.video), None)
@@ -85,8 +107,10 @@ def _copy(container: "InputContainer", made: Any) -> None:
     video, audio, resampler = None, None, None
     if picture is not None:
         video = made.add_stream("libx264", rate=Fraction(picture.average_rate or 25).limit_denominator(1000))
-        scale = min(1.0, LONGEST_SIDE / max(picture.width, picture.height, 1))
-        video.width, video.height = (max(2, round(side * scale) // 2 * 2) for side in (picture.width, picture.height))
+        aspect = float(picture.codec_context.sample_aspect_ratio or 1)  # of its pixels, as of tapes
+        sides = (picture.width * aspect, float(picture.height))
+        scale = min(1.0, LONGEST_SIDE / max(*sides, 1.0))
+        video.width, video.height = (max(2, round(side * scale) // 2 * 2) for side in sides[:: -1 if turns % 2 else 1])
         video.pix_fmt, video.options = "yuv420p", {"crf": "20", "preset": "veryfast"}
         video.codec_context.time_base = Fraction(1, 1000)
     if sound is not None:
@@ -100,7 +124,7 @@ def _copy(container: "InputContainer", made: Any) -> None:
                 if now <= last:
                     continue
                 last = now
-                drawn = frame.reformat(width=video.width, height=video.height, format="yuv420p")
+                drawn = _drawn(frame, video.width, video.height, turns)
                 drawn.pts, drawn.time_base, drawn.pict_type = now, Fraction(1, 1000), 0
                 made.mux(video.encode(drawn))
             elif isinstance(frame, av.AudioFrame) and audio is not None and resampler is not None:

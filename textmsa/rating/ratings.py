@@ -99,7 +99,8 @@ def _whole(data: bytes) -> bytes:
     """The content without what a kill left half written, which was told to nobody: every line of it is ended."""
     end = data.rfind(b"\n") + 1
     last = data[end:]
-    return data + b"\n" if last.count(b",") >= len(HEADER) - 1 and last[-1:].isdigit() else data[:end]
+    cells = next(csv.reader([last.decode("utf-8", "replace")]), [])  # a clip's name may hold commas
+    return data + b"\n" if len(cells) == len(HEADER) and last[-1:].isdigit() else data[:end]
 
 
 def raters_of(folder: Path) -> list[str]:

@@ -53,5 +53,5 @@ def _player(place: str, kind: str, document: dict[str, Any], sample: Sample, pag
     there = media.is_file()
     small = there and media.stat().st_size <= EMBEDDED
     address = as_data(media) if small else address_of(media, page) if there else None
-    heard = sample.observation.missing.get("video", "").startswith("the file has no video")
+    heard = "no video stream" in sample.observation.missing.get("video", "")  # cover art is no video either
     return Shown(place, document, kind, address, heard, sample.clip.path.stem)

@@ -50,7 +50,7 @@ class Guard:
     """
 
     def __init__(self, app: ASGIApp, *, token: str | None, names: Iterable[str]) -> None:
-        self.app, self.token, self.names = app, token, frozenset(names)
+        self.app, self.token, self.names = app, token, frozenset(name.lower() for name in names)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request."""
@@ -81,10 +81,10 @@ class Guard:
 
     def _refused(self, path: str, headers: Headers) -> tuple[int, str] | None:
         host = headers.get("host", "")
-        if self.names and (urlsplit(f"//{host}").hostname or "") not in self.names:
+        if self.names and _place(f"//{host}")[0] not in self.names:
             return 421, "this server does not go by that name"
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != host:
+        if origin is not None and _place(origin)[1] != host:
             return 403, "asked for by a page of another site"
         if self.token is None or path in OPEN_PATHS or path.startswith(OPEN_FOLDER):
             return None
@@ -92,3 +92,12 @@ class Guard:
         if hmac.compare_digest(given.encode(), self.token.encode()):
             return None
         return 401, "a token is needed: send the header Authorization: Bearer TOKEN"
+
+
+def _place(address: str) -> tuple[str, str]:
+    """(name in small letters, name with port) of an address; both empty where it is none, as `http://[`."""
+    try:
+        parts = urlsplit(address)
+        return parts.hostname or "", parts.netloc
+    except ValueError:
+        return "", ""

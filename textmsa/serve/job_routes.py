@@ -42,6 +42,7 @@ def add_jobs(app: FastAPI, jobs: Jobs, meters: Meters, samples: Samples, *, can_
                 form.check(FIELDS)
                 subtitles = form.values.get("subtitles")
                 _check_words(subtitles, form.flag("transcribe"), can_transcribe)
+                _check_length(subtitles, jobs.limits.subtitle_characters)
                 clip = form.clip if form.clip is not None else await samples.path(form.values["sample"])
                 job = jobs.submit(clip, subtitles, ours=form.clip is None)
         return JSONResponse(job.document(jobs.before(job)), 202, {"Location": f"/v1/analyze/{job.id}"})
@@ -99,6 +100,12 @@ def _check_words(subtitles: str | None, transcribe: bool, can_transcribe: bool) 
         raise Refusal(422, "nobody says what is said: send 'subtitles' (.srt or .vtt), or transcribe=true")
     if transcribe and not can_transcribe:
         raise Refusal(422, "transcribe: this server cannot recognise speech; send 'subtitles' (.srt or .vtt)")
+
+
+def _check_length(subtitles: str | None, most: int) -> None:
+    """Raises Refusal where they are more; the form alone bounds bytes, of which a character has up to four."""
+    if subtitles is not None and len(subtitles) > most:
+        raise Refusal(413, f"subtitles of more than {most} characters: send fewer")
 
 
 def _file(job: Job, name: str) -> Response:

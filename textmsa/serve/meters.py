@@ -1,5 +1,6 @@
 """What /metrics says: requests, clips, analyses."""
 
+import logging
 import time
 from collections.abc import Awaitable, Callable
 from functools import partial
@@ -13,7 +14,9 @@ from textmsa.serve.limits import Refusal
 from textmsa.serve.pool import Pool
 
 GONE = 499  # the status that servers note where a client has gone
+NO_ROOM = 507  # of what was sent
 JOB_BUCKETS = (5, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200)
+logger = logging.getLogger(__name__)
 
 
 class Meters:
@@ -57,7 +60,10 @@ class Meters:
 
 
 async def counted(kind: str, meters: Meters, answering: Callable[[], Awaitable[Response]]) -> Response:
-    """The response, counted by request and status, however it comes out."""
+    """The response, counted by request and status, however it comes out.
+
+    Raises Refusal 507 where what was sent cannot be kept, as on a full disk.
+    """
     started, status = time.monotonic(), 500
     try:
         response = await answering()
@@ -69,6 +75,10 @@ async def counted(kind: str, meters: Meters, answering: Callable[[], Awaitable[R
     except ClientDisconnect:
         status = GONE
         raise
+    except OSError as error:
+        status = NO_ROOM
+        logger.warning("%s: not kept: %s", kind, error)
+        raise Refusal(status, "the server has no room for it on its disk: try again later") from error
     finally:
         meters.requests.labels(kind, str(status)).inc()
         meters.seconds.labels(kind).observe(time.monotonic() - started)

@@ -46,6 +46,7 @@ REASONS = {
     429: "Busy; Retry-After says when to try again.",
     500: "The worker died on the clip, took too long or too much memory.",
     503: "No worker can be started.",
+    507: "The server's disk is full.",
 }
 LIMITED = (429, 503)  # answers with Retry-After
 RETRY_AFTER = {"Retry-After": {"schema": {"type": "integer"}, "description": "Seconds."}}

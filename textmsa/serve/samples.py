@@ -16,7 +16,8 @@ class Samples:
     Parameters
     ----------
     folder
-        Clips in it and below; links that lead out of it are left out. None where nothing is offered.
+        Clips in it and below; links that lead out of it, and names that are not UTF-8, are left out. None where
+        nothing is offered.
 
     Raises UserError where it is no folder.
     """
@@ -34,7 +35,7 @@ class Samples:
         for path in sorted(self.folder.rglob("*")):
             name = path.relative_to(self.folder)
             hidden = any(part.startswith(".") for part in name.parts)
-            if hidden or path.suffix.lower() not in SUFFIXES or not path.is_file():
+            if hidden or path.suffix.lower() not in SUFFIXES or not path.is_file() or not _can_be_told(name):
                 continue
             if path.resolve().is_relative_to(self.folder):
                 found[name.as_posix()] = path
@@ -48,3 +49,12 @@ class Samples:
         if path is None:
             raise Refusal(404, "no such sample: /v1/samples lists them")
         return path
+
+
+def _can_be_told(name: Path) -> bool:
+    """Whether a name is text: on Linux it may be any bytes, which JSON does not hold."""
+    try:
+        name.as_posix().encode()
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -22,7 +22,7 @@ from textmsa.serve.guard import NONCE, Guard
 from textmsa.serve.job_routes import add_jobs
 from textmsa.serve.jobs import Jobs
 from textmsa.serve.limits import LOCAL_NAMES, Limits, Refusal
-from textmsa.serve.meters import GONE, Meters, counted
+from textmsa.serve.meters import GONE, NO_ROOM, Meters, counted
 from textmsa.serve.pool import Pool
 from textmsa.serve.samples import Samples
 from textmsa.serve.uploads import Form, received
@@ -88,7 +88,7 @@ def _add_errors(app: FastAPI) -> None:
     @app.exception_handler(Refusal)
     async def refused(_: Request, refusal: Refusal) -> Response:
         headers = {} if refusal.retry_after is None else {"Retry-After": str(refusal.retry_after)}
-        if refusal.status in (400, 408, 413, 415):
+        if refusal.status in (400, 408, 413, 415, NO_ROOM):
             headers["Connection"] = "close"  # the rest of the request may not have been read
         return JSONResponse({"reason": refusal.reason}, refusal.status, headers)
 

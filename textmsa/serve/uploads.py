@@ -73,6 +73,7 @@ async def received(request: Request, limits: Limits) -> AsyncIterator[Form]:
     """The form of a request; its clip's file is there within the block only.
 
     Raises Refusal: 400 not a whole form, 408 too slow, 413 too large, 415 not a form or no clip, 422 an empty clip.
+    Raises OSError where the disk takes no more.
     """
     with tempfile.TemporaryDirectory(prefix="textmsa-", ignore_cleanup_errors=True) as folder:
         try:
@@ -80,7 +81,7 @@ async def received(request: Request, limits: Limits) -> AsyncIterator[Form]:
                 form = await _read(request, Path(folder) / CLIP, limits)
         except TimeoutError:
             raise Refusal(408, f"the clip took longer than {limits.upload_seconds:.0f} s to arrive") from None
-        except Refusal:
+        except (Refusal, OSError):
             await _drained(request, limits.bytes)
             raise
         if form.clip is not None:

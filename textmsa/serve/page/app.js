@@ -32,7 +32,7 @@ function askForToken() {
   if (!dialog.open) dialog.showModal();
   return new Promise((resolve) =>
     dialog.addEventListener("close", () => {
-      sessionStorage.setItem(TOKEN, by("token").value);
+      sessionStorage.setItem(TOKEN, by("token").value.replace(/[^\x20-\x7e]/g, "")); // no header carries others, and fetch would fail
       resolve();
     }, { once: true }));
 }
@@ -61,46 +61,53 @@ async function choose(what) {
     by("words").value = await what.file.text();
     by("words").dispatchEvent(new Event("input"));
     by("long").checked = true;
-    say("Subtitles, for every utterance of a long video.");
+    if (check()) say("Subtitles, for every utterance of a long video.");
     return;
   }
   chosen = what;
-  const most = model?.limits.megabytes ?? Infinity;
-  const size = what.file ? what.file.size / 1e6 : 0;
-  const name = what.file ? what.file.name : what.sample;
-  by("chosen").textContent = what.file ? `${name} (${size.toFixed(1)} MB)` : name;
-  const why = what.file && !what.file.size ? "the file is empty" : size > most && !by("long").checked ? `${size.toFixed(0)} MB, at most ${most} MB are allowed` : "";
-  by("score").disabled = Boolean(why);
-  say(why ? `This clip cannot be sent: ${why}` : "", Boolean(why));
+  by("chosen").textContent = what.file ? `${what.file.name} (${(what.file.size / 1e6).toFixed(1)} MB)` : what.sample;
   if (what.file) by("sample").value = "";
+  if (check() && !asking) say("");
 }
 
-function form(fields) {
+// Lets what is chosen be sent, or says why it cannot; a long video may be larger than a clip.
+function check() {
+  const { file } = chosen ?? {};
+  const most = model?.limits[by("long").checked ? "job_megabytes" : "megabytes"] ?? Infinity;
+  const size = file ? file.size / 1e6 : 0;
+  const why = file && !file.size ? "the file is empty" : size > most ? `${size.toFixed(size < most + 1 ? 1 : 0)} MB, at most ${most} MB are allowed` : "";
+  by("score").disabled = !chosen || Boolean(why) || Boolean(asking);
+  if (why && !asking) say(`This clip cannot be sent: ${why}`, true);
+  return !why;
+}
+
+function form(what, fields) {
   const data = new FormData();
   const words = by("words").value.trim();
   if (words) data.append("text", words);
   else if (by("transcribe").checked) data.append("transcribe", "true");
   for (const [name, value] of Object.entries(fields)) data.append(name, value);
-  if (chosen.sample) data.append("sample", chosen.sample);
-  else data.append("clip", chosen.file, "clip");
+  if (what.sample) data.append("sample", what.sample);
+  else data.append("clip", what.file, "clip");
   return data;
 }
 
 async function score(event) {
   event.preventDefault();
   if (!chosen || asking) return;
+  const what = chosen; // another may be chosen before the answer comes
   const started = performance.now();
   const tick = () => say(`Looking and listening \u2026 ${((performance.now() - started) / 1000).toFixed(0)} s`);
   if (by("long").checked) {
-    await working(() => analyze(chosen));
+    await working(() => analyze(what));
     return;
   }
   const ticking = setInterval(tick, 1000);
   tick();
   await working(async () => {
-    const view = await answered();
+    const view = await answered(what);
     if (!view) return;
-    show(view, await media());
+    show(view, await media(what));
     say(view.prediction ? `${inWords(view.prediction)}.` : `No score: ${view.why}`);
   }).finally(() => clearInterval(ticking));
 }
@@ -117,7 +124,7 @@ async function working(work) {
     say(error.name === "AbortError" ? "Cancelled." : lost ? "The server cannot be reached; is it still running?" : error.message, error.name !== "AbortError");
   } finally {
     asking = null;
-    by("score").disabled = false;
+    check();
     by("cancel").hidden = true;
   }
 }
@@ -133,7 +140,7 @@ async function analyze({ file, sample }) {
   say("Sending \u2026");
   const { id } = await jobs.begin(ask, data, asking.signal);
   history.replaceState(null, "", `#${id}`);
-  await fetched(id, file ?? (await media()), file?.name ?? sample);
+  await fetched(id, await media({ file, sample }), file?.name ?? sample);
 }
 
 // Follows a job to its end and shows it; `film` null where the page was opened again without it.
@@ -149,12 +156,12 @@ async function fetched(id, film, name) {
   say(`${timeline.counts.scored} utterances scored${timeline.counts.failed ? `, ${timeline.counts.failed} not` : ""}.`);
 }
 
-const media = async () => chosen.file ?? (await (await ask(`/v1/samples/${chosen.sample.split("/").map(encodeURIComponent).join("/")}`)).blob());
+const media = async ({ file, sample }) => file ?? (await (await ask(`/v1/samples/${sample.split("/").map(encodeURIComponent).join("/")}`)).blob());
 
 // The clip scored; where that cannot be, as where nobody speaks, what voice and face express; null where neither can be.
-async function answered() {
-  const name = chosen.file?.name ?? chosen.sample;
-  const send = (path, fields) => ask(path, { method: "POST", body: form(fields), signal: asking.signal });
+async function answered(what) {
+  const name = what.file?.name ?? what.sample;
+  const send = (path, fields) => ask(path, { method: "POST", body: form(what, fields), signal: asking.signal });
   const answer = await send("/v1/predict", { contributions: "all", tracks: "true" });
   const document_ = await answer.json();
   if (answer.ok) return ofPrediction(document_, name);
@@ -213,6 +220,7 @@ function wire() {
   by("cancel").addEventListener("click", () => asking?.abort());
   by("file").addEventListener("change", (event) => event.target.files[0] && choose({ file: event.target.files[0] }));
   by("sample").addEventListener("change", (event) => event.target.value && choose({ sample: event.target.value }));
+  by("long").addEventListener("change", () => check() && by("status").classList.contains("warning") && say(""));
   by("record").addEventListener("click", toggleRecording);
   by("record").hidden = !(navigator.mediaDevices && window.MediaRecorder);
   by("words").addEventListener("input", () => (by("transcribe").disabled = Boolean(by("words").value.trim()) || !model?.can_transcribe));

@@ -31,7 +31,7 @@ export function csv(view) {
 // Quoted where it must be; what a spreadsheet would take for a formula is kept from being one.
 function cell(value) {
   let text = String(value);
-  if (typeof value === "string" && /^[=+@\t\r]/.test(text)) text = `'${text}`;
+  if (typeof value === "string" && /^[=+\-@\t\r]/.test(text)) text = `'${text}`;
   return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
@@ -40,9 +40,13 @@ const scoreInWords = (one) => (one.prediction ? signed(one.prediction.score).rep
 // The words as they are said, each utterance with its score before it.
 export function srt(view) {
   const clock = (time) => new Date(Math.round(time * 1000)).toISOString().slice(11, 23).replace(".", ",");
-  const blocks = view.utterances.map((one, i) => `${i + 1}\n${clock(one.start)} --> ${clock(Math.max(one.end, one.start + 0.001))}\n[${scoreInWords(one)}] ${one.text}\n`);
+  const blocks = view.utterances.map((one, i) => `${i + 1}\n${clock(one.start)} --> ${clock(Math.max(one.end, one.start + 0.001))}\n[${scoreInWords(one)}] ${one.text.trim().replace(/\s+/g, " ")}\n`); // an empty line would end it
   return new Blob([blocks.join("\n")], { type: "application/x-subrip" });
 }
+
+// Whole milliseconds, one at least.
+const startOf = (one) => Math.round(one.start * 1000);
+const endOf = (one) => Math.max(Math.round(one.end * 1000), startOf(one) + 1);
 
 // ELAN's annotations, EAF 3.0: utterances, and their words, score and explanation beneath them. Utterances that overlap
 // stand on a second set of tiers, as ELAN's tiers may not overlap themselves.
@@ -50,7 +54,7 @@ export function eaf(view) {
   const file = new Eaf();
   const lanes = [];
   for (const one of view.utterances) {
-    const place = lanes.findIndex((lane) => lane.at(-1).end <= one.start);
+    const place = lanes.findIndex((lane) => endOf(lane.at(-1)) <= startOf(one));
     place < 0 ? lanes.push([one]) : lanes[place].push(one);
   }
   (lanes.length ? lanes : [[]]).forEach((lane, i) => file.tiers(lane, i ? ` ${i + 1}` : ""));
@@ -90,7 +94,7 @@ class Eaf {
     const top = this.node("TIER", { LINGUISTIC_TYPE_REF: "utterance", TIER_ID: parent });
     const words = tier("words"), score = tier("score"), explanation = tier("explanation");
     for (const one of lane) {
-      const start = Math.round(one.start * 1000), end = Math.max(Math.round(one.end * 1000), start + 1);
+      const start = startOf(one), end = endOf(one);
       const own = this.aligned(top, start, end, one.text);
       let reached = start;
       for (const word of one.words.filter((any) => any.start !== null)) {
