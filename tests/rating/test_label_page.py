@@ -259,6 +259,12 @@ def test_a_clip_must_run_before_it_is_rated(browser, server):
     window.page.keyboard.press("Space")  # plays, and does not press the button that was clicked
     window.played()
     assert window.count() == 2
+    window.until("document.querySelector('#video').ended")
+    window.page.focus("#position")
+    window.page.keyboard.press("Home")
+    window.page.keyboard.press("ArrowRight")  # moves the player's position, and chooses no score
+    assert window.page.evaluate("document.querySelector('#video').currentTime") == pytest.approx(0.05, abs=0.01)
+    assert window.page.locator("#scale [aria-pressed=true]").count() == 0
     window.close()
 
 

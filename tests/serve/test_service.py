@@ -237,12 +237,15 @@ def test_the_servers_own_name_counts_in_any_case(host, status):
     async def answering(scope, receive, send):
         await send({"type": "http.response.start", "status": 200, "headers": []})
 
+    async def nothing():
+        return {"type": "http.request"}
+
     async def sending(message):
         sent.append(message)
 
     guard = Guard(answering, token=None, names=["Studio.example"])  # browsers send it in small letters
     scope = {"type": "http", "path": "/", "headers": [(b"host", host.encode())]}
-    asyncio.run(guard(scope, None, sending))
+    asyncio.run(guard(scope, nothing, sending))
     assert sent[0]["status"] == status
 
 

@@ -96,7 +96,8 @@ def _drawn(frame: "VideoFrame", width: int, height: int, turns: int) -> "VideoFr
     if turns % 2:
         width, height = height, width
     picture_HWC = np.rot90(frame.reformat(width=width, height=height, format="rgb24").to_ndarray(), turns)
-    return av.VideoFrame.from_ndarray(np.ascontiguousarray(picture_HWC), format="rgb24").reformat(format="yuv420p")
+    turned = av.VideoFrame.from_ndarray(np.ascontiguousarray(picture_HWC, np.uint8), format="rgb24")
+    return turned.reformat(format="yuv420p")
 
 
 def _copy(container: "InputContainer", made: Any, turns: int) -> None:

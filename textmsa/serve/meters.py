@@ -1,5 +1,6 @@
 """What /metrics says: requests, clips, analyses."""
 
+import errno
 import logging
 import time
 from collections.abc import Awaitable, Callable
@@ -15,6 +16,7 @@ from textmsa.serve.pool import Pool
 
 GONE = 499  # the status that servers note where a client has gone
 NO_ROOM = 507  # of what was sent
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 JOB_BUCKETS = (5, 15, 30, 60, 120, 300, 600, 1800, 3600, 7200)
 logger = logging.getLogger(__name__)
 
@@ -76,6 +78,8 @@ async def counted(kind: str, meters: Meters, answering: Callable[[], Awaitable[R
         status = GONE
         raise
     except OSError as error:
+        if error.errno not in FULL:
+            raise
         status = NO_ROOM
         logger.warning("%s: not kept: %s", kind, error)
         raise Refusal(status, "the server has no room for it on its disk: try again later") from error

@@ -270,6 +270,7 @@ function press(event) {
     say(minus ? "\u2212 \u2026" : "");
   } else if (key === "k" || (key === " " && !event.target.matches("button, input"))) toggle();
   else if (key === "r") { video.currentTime = 0; play(); }
+  else if (key.startsWith("Arrow") && event.target.matches("input[type=range]")) return false; // the player's position
   else if (key === "ArrowLeft") move(-1);
   else if (key === "ArrowRight") move(1);
   else if (key === "Enter" && chosen != null && !event.target.matches("button, a")) rate(chosen);
