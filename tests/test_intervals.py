@@ -12,6 +12,7 @@ import yaml
 from network_fixtures import small_recipe
 
 from benchmarks.generated_store import generate_store
+from textmsa import intervals
 from textmsa.errors import UserError
 from textmsa.intervals import (
     CALIBRATION,
@@ -233,6 +234,7 @@ def test_what_cannot_be_calibrated_on_is_one_line(store, run, tmp_path, encoder)
 def test_clips_without_labels_are_refused(run, tmp_path, monkeypatch):
     other = generate_store(tmp_path / "other", clips=100, seed=3)
     monkeypatch.setattr(Store, "label_N", np.full(100, np.nan))
+    monkeypatch.setattr(intervals, "is_grown", lambda run, store: False)  # all generated stores have one name
     with pytest.raises(UserError, match="no clip has a label"):
         calibrate(run, data=other.path, split="all")
     with pytest.raises(UserError, match="no clip of the split 'test' has a label"):
