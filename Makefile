@@ -36,7 +36,7 @@ unit: $(READY)
 	$(BIN)/pytest -n 2 -m "not slow"
 
 test-slow: $(READY) $(SMALL_MODEL)
-	$(BIN)/pytest -n 2 --dist loadfile -m slow --durations=0
+	$(BIN)/pytest -m slow --durations=0
 
 # What runs language models runs on these too; neither the package nor its extras need them (docs/real-models.md).
 $(SMALL_MODEL): $(READY) tests/real_models/requirements.txt tests/real_models/fetch.py
