@@ -27,6 +27,12 @@ COMMAND = "textmsa finetune-encoder"
 RECORD = "encoder.json"
 VADER = "vader"
 LEAST_SENTENCES = 40
+PRECISIONS = ("fp32", "bf16")
+LATER = {"spoken": 0.0, "group_by_length": False, "teacher": "", "precision": "fp32"} | {
+    "pieces": 100_000,
+    "state_weight": 0.0,
+}
+"""Values that are younger than 0.1, with which a folder begun before goes on."""
 REMEDY = "give another folder"
 
 
@@ -61,6 +67,14 @@ class EncoderRecipe:
     """Sentences of like length in a step: about half of the time, for they are padded to the longest."""
     spoken: float = 0.0
     """Share of the sentences that are learnt as speech is written down: without punctuation and apostrophes."""
+    teacher: str = ""
+    """Folder of another encoder that learnt the same sentences here: what it reads in pieces of them is learnt too."""
+    pieces: int = 100_000
+    """How many pieces are drawn of the sentences, where there is a teacher."""
+    state_weight: float = 0.0
+    """Share in the loss of the teacher's mean states: of 1 less their cosine with a linear map of one's own."""
+    precision: str = "fp32"
+    """"fp32" or "bf16" (automatic mixed precision; on processors with AMX in half of the time)."""
     seed: int = 0
     """Of the sentences held out, the order and dropout."""
 
@@ -78,6 +92,12 @@ class EncoderRecipe:
             raise UserError(f"--held-out {self.held_out}: give a share between 0 and 1")
         if not 0 <= self.spoken <= 1:
             raise UserError(f"--spoken {self.spoken}: give a share from 0 to 1")
+        if not self.state_weight >= 0:
+            raise UserError(f"--state-weight {self.state_weight}: give 0 or more")
+        if self.pieces < 1:
+            raise UserError(f"--pieces {self.pieces}: give at least 1")
+        if self.precision not in PRECISIONS:
+            raise UserError(f"--precision {self.precision}: give {' or '.join(PRECISIONS)}")
         if not 0 <= self.warmup_fraction < 1:
             raise UserError(f"--warmup-fraction {self.warmup_fraction}: give 0 or more, below 1")
 
@@ -178,8 +198,7 @@ def finetune_encoder(
     """
     recipe.check()
     corpus = corpus_of(sentences, recipe)
-    later = ("spoken", "group_by_length")  # than 0.1
-    options = {name: value for name, value in asdict(recipe).items() if name not in later or value}
+    options = {name: value for name, value in asdict(recipe).items() if name not in LATER or value != LATER[name]}
     claim = Claim(Path(out), COMMAND, {"recipe": options, "sentences": corpus.facts()})
     if (claim.folder / RECORD).is_file():
         claim.take()
@@ -237,16 +256,26 @@ def key(text: str) -> str:
     return " ".join(re.findall(r"\w+", text.casefold()))
 
 
-def as_spoken(text: str) -> str:
-    """The sentence as speech is written down, without punctuation and apostrophes; as it is where no word remains."""
-    words = re.sub(r"[^\w\s]|_", " ", re.sub(r"['’]", "", text)).split()
-    return " ".join(words) or text
-
-
 def runs_of_words(text: str, lengths: range) -> Iterable[str]:
     """Every run of that many words of a `key`."""
     words = text.split()
     return (" ".join(words[i : i + n]) for n in lengths for i in range(len(words) - n + 1))
+
+
+def history(text_encoder: str) -> dict[str, Any] | None:
+    """How an encoder of this command's learnt and how well, and the same of its teacher and of what it began with.
+
+    Encoders go by their names, not by where they lie on some machine. None of any other encoder.
+    """
+    if not text_encoder or (record := record_of(text_encoder)) is None:
+        return None
+    kept = ("measured", "by_source", "teacher", "before")
+    return {"recipe": named(record["recipe"]), **{key: record[key] for key in kept if key in record}}
+
+
+def named(recipe: dict[str, Any]) -> dict[str, Any]:
+    """A recipe with the names of its encoders in place of where they lie on some machine."""
+    return recipe | {key: Path(recipe[key]).name for key in ("text_encoder", "teacher") if recipe.get(key)}
 
 
 def _finetune(recipe: EncoderRecipe, corpus: RatingCorpus, claim: Claim, *, device: str) -> EncoderResult:
@@ -260,6 +289,8 @@ def _finetune(recipe: EncoderRecipe, corpus: RatingCorpus, claim: Claim, *, devi
     facts = corpus.facts()
     record = {
         "recipe": asdict(recipe),
+        "teacher": history(recipe.teacher),
+        "before": history(recipe.text_encoder),
         "sentences": facts,
         "measured": learnt.measured,
         "by_source": learnt.by_source,

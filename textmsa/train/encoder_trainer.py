@@ -4,6 +4,7 @@ Shapes: B sentences, L word pieces, F the encoder's width.
 """
 
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,11 +20,12 @@ from transformers.trainer_pt_utils import LengthGroupedSampler
 
 from textmsa import metrics
 from textmsa.model.text_encoder import load_encoder
-from textmsa.rated_sentences import RatedSentence
+from textmsa.rated_sentences import RatedSentence, as_spoken
 from textmsa.runtime.atomic import read_json
 from textmsa.train.checkpoints import CHECKPOINTS, last_checkpoint
-from textmsa.train.encoder import RECORD, REMEDY, as_spoken
+from textmsa.train.encoder import RECORD, REMEDY
 from textmsa.train.one_device import BEST_EPOCH, OneDeviceArguments
+from textmsa.train.teacher import TaughtSentence, taught_sentences
 from textmsa.train.text_encoder import add_lora, merge_lora, train_last_layers
 from textmsa.train.trainer import ProgressLine
 
@@ -53,16 +55,34 @@ class RatingReader(nn.Module):
         super().__init__()
         self.encoder = encoder
         self.head = nn.Linear(size, 1)
+        self.head_of_states: nn.Linear | None = None
+        self.state_weight = 0.0
         nn.init.zeros_(self.head.weight)
         nn.init.zeros_(self.head.bias)
 
-    def forward(self, labels: Tensor, **inputs: Tensor) -> dict[str, Tensor]:
-        """Ratings (B,) in [-1, 1] of `inputs`, the tokenizer's, with the mean absolute error from `labels` (B,)."""
+    def learn_states(self, size: int, weight: float) -> None:
+        """Learn a teacher's mean states, of that size, too; `weight` of them in the loss."""
+        self.head_of_states, self.state_weight = nn.Linear(self.head.in_features, size), weight
+
+    def mean_states(self, **inputs: Tensor) -> Tensor:
+        """The mean (B, F) of the last states over the word pieces of `inputs`, the tokenizer's."""
         weight_BL1 = inputs["attention_mask"][..., None].float()
         states_BLF = self.encoder(**inputs).last_hidden_state
-        mean_BF = (states_BLF * weight_BL1).sum(dim=1) / weight_BL1.sum(dim=1)
+        mean_BF: Tensor = (states_BLF * weight_BL1).sum(dim=1) / weight_BL1.sum(dim=1)
+        return mean_BF
+
+    def forward(self, labels: Tensor, teacher_BF: Tensor | None = None, **inputs: Tensor) -> dict[str, Tensor]:
+        """Ratings (B,) in [-1, 1] of `inputs`, the tokenizer's, with the mean absolute error from `labels` (B,).
+
+        Where the teacher's mean states are given, and are learnt, their distance has a share in the loss.
+        """
+        mean_BF = self.mean_states(**inputs)
         rating_B = self.head(mean_BF).squeeze(1)
-        return {"loss": functional.l1_loss(rating_B, labels), "logits": rating_B}
+        loss = functional.l1_loss(rating_B, labels)
+        if self.head_of_states is not None and teacher_BF is not None:
+            cosine_B = functional.cosine_similarity(self.head_of_states(mean_BF), teacher_BF)
+            loss = loss + self.state_weight * (1 - cosine_B).mean()
+        return {"loss": loss, "logits": rating_B}
 
 
 class RatingTrainer(Trainer):
@@ -78,8 +98,8 @@ class RatingTrainer(Trainer):
         if self.optimizer is None:
             named = [(n, p) for n, p in trained.named_parameters() if p.requires_grad]
             groups = [
-                {"params": [p for n, p in named if not n.startswith("head.")], "lr": self.recipe.learning_rate},
-                {"params": [p for n, p in named if n.startswith("head.")], "lr": self.recipe.head_learning_rate},
+                {"params": [p for n, p in named if not n.startswith("head")], "lr": self.recipe.learning_rate},
+                {"params": [p for n, p in named if n.startswith("head")], "lr": self.recipe.head_learning_rate},
             ]
             self.optimizer = torch.optim.AdamW(groups, weight_decay=self.recipe.weight_decay, fused=True)
         return self.optimizer
@@ -110,7 +130,12 @@ def learn_ratings(recipe: "EncoderRecipe", corpus: "RatingCorpus", out: Path, *,
     if (head := head_of(Path(recipe.text_encoder))) is not None:
         reader.head.load_state_dict(head)
     batch = Sentences(tokenizer, recipe.max_text_length, corpus.most)
-    trainer = _trainer_of(reader, batch, recipe, corpus, out, device=device)
+    learnt: Sequence[RatedSentence] = corpus.learnt
+    if recipe.teacher:
+        learnt = taught = taught_sentences(recipe, corpus, out / CHECKPOINTS / "teacher.npz", device=device)
+        if recipe.state_weight:
+            reader.learn_states(len(taught[0].state_F), recipe.state_weight)
+    trainer = _trainer_of(reader, batch, recipe, learnt, corpus, out, device=device)
     trainer.train(resume_from_checkpoint=last_checkpoint(out / CHECKPOINTS))
     prediction = trainer.predict(corpus.held_out)  # type: ignore[arg-type]
     read, rated = (np.asarray(values) * corpus.most for values in (prediction.predictions, prediction.label_ids))
@@ -144,7 +169,7 @@ def head_of(folder: Path) -> dict[str, Tensor] | None:
 class Dressed(Dataset[RatedSentence]):
     """Sentences of which that share, drawn anew each time, is as speech is written down."""
 
-    sentences: list[RatedSentence]
+    sentences: Sequence[RatedSentence]
     spoken: float
 
     def __len__(self) -> int:
@@ -166,7 +191,7 @@ class Sentences:
     most: float
 
     def __call__(self, sentences: list[RatedSentence]) -> dict[str, Tensor]:
-        """Padded to the longest; labels in [-1, 1]."""
+        """Padded to the longest; labels in [-1, 1]; the teacher's mean states (B, F) of those that have them."""
         inputs = self.tokenizer(
             [sentence.text for sentence in sentences],
             padding=True,
@@ -174,7 +199,11 @@ class Sentences:
             max_length=self.max_text_length,
             return_tensors="pt",
         )
-        return {**inputs, "labels": torch.tensor([sentence.rating / self.most for sentence in sentences])}
+        inputs["labels"] = torch.tensor([sentence.rating / self.most for sentence in sentences])
+        states = [sentence.state_F for sentence in sentences if isinstance(sentence, TaughtSentence)]
+        if states:
+            inputs["teacher_BF"] = torch.from_numpy(np.stack(states)).float()
+        return dict(inputs)
 
 
 def measured(read_N: np.ndarray, rated_N: np.ndarray) -> dict[str, float]:
@@ -187,9 +216,16 @@ def measured(read_N: np.ndarray, rated_N: np.ndarray) -> dict[str, float]:
 
 
 def _trainer_of(
-    reader: RatingReader, batch: Sentences, recipe: "EncoderRecipe", corpus: "RatingCorpus", out: Path, *, device: str
+    reader: RatingReader,
+    batch: Sentences,
+    recipe: "EncoderRecipe",
+    learnt: Sequence[RatedSentence],
+    corpus: "RatingCorpus",
+    out: Path,
+    *,
+    device: str,
 ) -> RatingTrainer:
-    steps = recipe.epochs * -(-len(corpus.learnt) // recipe.batch_size)
+    steps = recipe.epochs * -(-len(learnt) // recipe.batch_size)
     arguments = OneDeviceArguments(
         place=device,
         output_dir=str(out / CHECKPOINTS),
@@ -199,6 +235,7 @@ def _trainer_of(
         lr_scheduler_type="cosine",
         warmup_steps=round(recipe.warmup_fraction * steps),
         seed=recipe.seed,
+        bf16=recipe.precision == "bf16",
         **BEST_EPOCH,
     )
 
@@ -209,7 +246,7 @@ def _trainer_of(
         recipe=recipe,
         model=reader,
         args=arguments,
-        train_dataset=Dressed(corpus.learnt, recipe.spoken),
+        train_dataset=Dressed(learnt, recipe.spoken),
         eval_dataset=corpus.held_out,
         data_collator=batch,
         compute_metrics=valid_metrics,

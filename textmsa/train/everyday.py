@@ -4,9 +4,9 @@ Shapes: N sentences.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -15,10 +15,19 @@ from textmsa.demo_corpus.words import RATING_TO_SCORE
 from textmsa.errors import UserError
 from textmsa.rated_sentences import RatedSentence, as_spoken
 from textmsa.runtime.atomic import read_json, write_text
-from textmsa.train.encoder import RECORD, REMEDY, VADER, EncoderRecipe, RatingCorpus, corpus_of, finetune_encoder
+from textmsa.train.encoder import RECORD, REMEDY, VADER, EncoderRecipe, RatingCorpus, corpus_of, finetune_encoder, named
 
 Floats = npt.NDArray[np.float64]
-TAUGHT = "minilm-rated"
+LARGER = "sentence-transformers/all-mpnet-base-v2"
+COMMON = EncoderRecipe(group_by_length=True)
+LARGER_RECIPE = replace(COMMON, trainable="last-6", epochs=1, learning_rate=5e-5)
+"""How the larger encoder learns people's ratings, but for its `text_encoder`."""
+PIECES_RECIPE = replace(
+    COMMON, pieces=60_000, state_weight=1.0, epochs=2, batch_size=64, learning_rate=1.5e-4, head_learning_rate=1e-3
+)
+"""How MiniLM learns the ratings together with what the larger one, its `teacher`, reads in pieces of the sentences."""
+RATINGS_RECIPE = replace(COMMON, epochs=2, batch_size=64, learning_rate=3e-5, head_learning_rate=1e-4)
+"""How it then learns people's ratings alone, from there."""
 SCORE_RANGE = (-3.0, 3.0)
 LEVELS = (0.8, 0.9, 0.95)
 """Shares of the true ratings that an interval is to hold."""
@@ -45,25 +54,37 @@ class MadeModel:
         return f"{self.out}: {self.bytes:,} bytes, SHA-256 {self.sha256}\non sentences held out, {figures}"
 
 
-def make_everyday(*, out: Path, taught: Path | None = None, device: str = "auto") -> MadeModel:
-    """Make the model that comes with textmsa, of what MiniLM learns from people's ratings.
+def make_everyday(
+    *,
+    out: Path,
+    taught: Path | None = None,
+    teacher: str = LARGER,
+    precision: Literal["fp32", "bf16"] = "fp32",
+    device: str = "auto",
+) -> MadeModel:
+    """Make the model that comes with textmsa, of what MiniLM learns from people's ratings and from a larger encoder.
 
-    Teaching takes over an hour on one core and may be stopped and gone on with; the rest takes a minute, and gives the
-    same bytes from the same encoder.
+    The larger one learns the ratings first; MiniLM then learns them too, with what the larger one reads in pieces of
+    the same sentences; then the ratings alone. Teaching takes hours and may be stopped and gone on with; the rest takes
+    a minute, and gives the same bytes from the same encoder.
 
     Parameters
     ----------
     out
         Folder for everyday.safetensors, its hash and its model card; those of the package lie in textmsa/weights.
     taught
-        Folder of textmsa finetune-encoder with its own options, where there is one already; made inside the other
-        folder otherwise.
+        Folder of textmsa finetune-encoder, where MiniLM has learnt already; made inside the other folder otherwise.
+    teacher
+        The larger encoder, a folder or hub id. One that textmsa finetune-encoder taught is taken as it is.
+    precision
+        "fp32", or "bf16" (automatic mixed precision), for teaching.
     device
         "auto", "cpu" or "cuda:N", for teaching.
 
     Examples
     --------
     textmsa make-everyday --out everyday
+    textmsa make-everyday --out everyday --teacher encoders/mpnet-rated --precision bf16
     textmsa make-everyday --out everyday --taught encoders/minilm-rated
     """
     from textmsa.model import everyday as model
@@ -73,8 +94,7 @@ def make_everyday(*, out: Path, taught: Path | None = None, device: str = "auto"
 
     corpus = corpus_of(VADER, EncoderRecipe())
     if taught is None:
-        taught = Path(out) / TAUGHT
-        finetune_encoder(out=taught, recipe=EncoderRecipe(), device=device)
+        taught = _taught(Path(out), teacher, precision, device)
     learnt = _record_of(Path(taught), corpus)
     before, config, tokenizer = read_plain(Path(encoder_location(model.BASE)))
     after = {name: value.numpy() for name, value in load_encoder(str(taught))[0].state_dict().items()}
@@ -86,8 +106,10 @@ def make_everyday(*, out: Path, taught: Path | None = None, device: str = "auto"
     scale, measured, intervals = calibrated(read, corpus.held_out)
     package = PACKAGED_ENCODERS[model.BASE][0].replace("_", "-")
     record = {
-        **{name: learnt[name] for name in ("recipe", "sentences", "packages", "commit")},
+        "recipe": named(learnt["recipe"]),
+        **{name: learnt[name] for name in ("sentences", "packages", "commit")},
         "taught": {"measured": learnt["measured"], "by_source": learnt["by_source"]},
+        "before": learnt.get("before"),
         "base": {
             "package": f"{package}=={package_versions([package])[package]}",
             "sha256": model.base_sha256(Path(encoder_location(model.BASE))),
@@ -103,6 +125,20 @@ def make_everyday(*, out: Path, taught: Path | None = None, device: str = "auto"
         raise UserError(f"{out}: the model has {size:,} bytes; at most {MOST_BYTES:,} may come with the package")
     write_text(Path(out) / model.CARD, card(record, size, digest))
     return MadeModel(Path(out), size, digest, measured)
+
+
+def _taught(out: Path, teacher: str, precision: str, device: str) -> Path:
+    """The folder of MiniLM that has learnt, in `out`, where what it takes is made too."""
+    larger, small, taught = Path(teacher), out / "minilm-pieces", out / "minilm-taught"
+    if not (larger / RECORD).is_file():
+        larger = out / "larger-rated"
+        recipe = replace(LARGER_RECIPE, text_encoder=teacher, precision=precision)
+        finetune_encoder(out=larger, recipe=recipe, device=device)
+    recipe = replace(PIECES_RECIPE, teacher=str(larger), precision=precision)
+    finetune_encoder(out=small, recipe=recipe, device=device)
+    recipe = replace(RATINGS_RECIPE, text_encoder=str(small), precision=precision)
+    finetune_encoder(out=taught, recipe=recipe, device=device)
+    return taught
 
 
 def calibrated(
@@ -192,6 +228,7 @@ Gilbert 2014; MIT; `vaderSentiment==3.3.2`); {facts["held_out"]:,} more chose th
 |---|---|
 {sources}
 
+{_taught_by(record["before"])}
 ## What it never saw
 The {facts["left_out_for_the_demo"]:,} sentences that textmsa's demo corpus can draw, or that hold one or are part of
 one; CMU-MOSI, CMU-MOSEI, CH-SIMS; any voice or face.
@@ -211,6 +248,19 @@ It tells how people would rate the words, not what a person feels, and is no gro
 taught with at most {record["recipe"]["max_text_length"]} word pieces; of longer texts it reads up to 512. Irony, other
 languages and fairness between groups of people were not tried.
 """
+
+
+def _taught_by(before: dict[str, Any] | None) -> str:
+    """Of the larger encoder that it learnt from before, as a paragraph; nothing where there was none."""
+    teacher = (before or {}).get("teacher")
+    if teacher is None:
+        return ""
+    name, error = teacher["recipe"]["text_encoder"], teacher["measured"]["mae"]
+    return (
+        f"Before, it learnt them together with what a larger encoder that had learnt the same sentences ({name})\n"
+        "reads in pieces of them. Of the sentences held out that one has an MAE of "
+        f"{error:.3f} in ratings from -4 to 4.\n"
+    )
 
 
 def _record_of(folder: Path, corpus: RatingCorpus) -> dict[str, Any]:
