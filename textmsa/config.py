@@ -120,6 +120,9 @@ class TrainingConfig:
     """AdamW's decoupled weight decay."""
     loss: Literal["mse", "l1"] = "mse"
     """Regression loss (paper: MSE)."""
+    refit_intercept: bool = False
+    """When the training has ended, the score's last bias is moved to where the loss on the training clips is least: by
+    the median of what is missing to their labels ("l1"), or its mean ("mse")."""
     unimodal_weight: float = 0.0
     """Weight of the same loss on what each stream says alone, by heads of their own, against the labels of words,
     voice and face where the corpus has them (label_T, label_A, label_V), and on what `model.readings` makes of them,

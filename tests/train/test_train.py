@@ -215,3 +215,20 @@ def test_seeds_that_were_trained_before_a_stop_are_not_trained_again(store, enco
 def test_seeds_that_are_no_list_of_numbers_are_refused(store, encoder, tmp_path, given):
     with pytest.raises(UserError, match="--seeds"):
         train(recipe_of(encoder), data=store.path, out=tmp_path / "run", seeds=given)
+
+
+@pytest.mark.parametrize(("loss", "middle"), [("l1", np.median), ("mse", np.mean)])
+def test_the_last_bias_is_moved_to_where_the_loss_on_the_clips_learnt_from_is_least(
+    store, encoder, tmp_path, loss, middle
+):
+    def missing(name: str, **training) -> np.ndarray:
+        """What is missing to the labels of the training clips."""
+        train(recipe_of(encoder, loss=loss, **training), data=store.path, out=tmp_path / name, device="cpu")
+        clips = store.labelled("train")
+        scored = Run.open(tmp_path / name).score_members(store, clips)[0]
+        return store.label_N[clips] - scored.score_N
+
+    before, after = missing("before"), missing("after", refit_intercept=True)
+    assert abs(middle(before)) > 1e-3
+    assert middle(after) == pytest.approx(0, abs=1e-5)
+    assert before - after == pytest.approx(middle(before), abs=1e-5), "all scores are moved alike"

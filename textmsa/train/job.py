@@ -20,6 +20,7 @@ COMMAND = "textmsa train"
 ADDED_LATER = {
     "training.unimodal_weight": 0.0,
     "training.calibration_share": 0.0,
+    "training.refit_intercept": False,
     "training.train_clips": None,
     "model.readings": False,
     "model.probes": False,

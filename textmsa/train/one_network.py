@@ -20,6 +20,8 @@ def train_one(job: Job) -> RunInfo:
     started = time.monotonic()
     learner = Learner.build(job.recipe, job.store)
     history = fit(learner, job)
+    if job.recipe.training.refit_intercept:
+        learner.refit_intercept()
     scored, valid = learner.validate()
     learner.save(job.folder)
     manifest = job.store.manifest
