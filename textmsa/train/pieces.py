@@ -27,7 +27,7 @@ def pieces_of(sentences: Sequence[str], count: int, *, seed: int) -> list[str]:
 
 
 def _drawn(sentences: Sequence[str], rng: np.random.Generator) -> Iterator[str]:
-    words = [sentence.split() for sentence in sentences]
+    words = [words for sentence in sentences if (words := sentence.split())]
 
     def some() -> list[str]:
         return words[rng.integers(len(words))]
