@@ -45,12 +45,17 @@ def load_encoder(name: str) -> "tuple[PreTrainedModel, PreTrainedTokenizerBase]"
     return encoder, tokenizer
 
 
-def mean_states(encoder: nn.Module, tokenizer: "PreTrainedTokenizerBase", texts: list[str]) -> Tensor:
-    """The mean of the encoder's last hidden states over each text's word pieces (N, F); texts are cut at its limit.
+def mean_states(
+    encoder: nn.Module, tokenizer: "PreTrainedTokenizerBase", texts: list[str], *, most_pieces: int | None = None
+) -> Tensor:
+    """The mean of the encoder's last hidden states over each text's word pieces (N, F).
+
+    Texts are cut at `most_pieces`, or at the encoder's limit.
 
     Gradients flow; the texts go through the encoder together, so give as many at a time as memory holds.
     """
-    inputs = tokenizer(texts, padding=True, truncation=True, return_tensors="pt")
+    inputs = tokenizer(texts, padding=True, truncation=True, max_length=most_pieces, return_tensors="pt")
+    inputs = inputs.to(next(encoder.parameters()).device)
     weight_NL1 = inputs["attention_mask"][..., None].float()
     mean_NF: Tensor = (encoder(**inputs).last_hidden_state * weight_NL1).sum(1) / weight_NL1.sum(1)
     return mean_NF

@@ -28,9 +28,13 @@ RECORD = "encoder.json"
 VADER = "vader"
 LEAST_SENTENCES = 40
 PRECISIONS = ("fp32", "bf16")
-LATER = {"spoken": 0.0, "group_by_length": False, "teacher": "", "precision": "fp32"} | {
+LATER: dict[str, object] = {
+    "spoken": 0.0,
+    "group_by_length": False,
+    "teacher": "",
     "pieces": 100_000,
     "state_weight": 0.0,
+    "precision": "fp32",
 }
 """Values that are younger than 0.1, with which a folder begun before goes on."""
 REMEDY = "give another folder"

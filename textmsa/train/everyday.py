@@ -22,9 +22,7 @@ LARGER = "sentence-transformers/all-mpnet-base-v2"
 COMMON = EncoderRecipe(group_by_length=True)
 LARGER_RECIPE = replace(COMMON, trainable="last-6", epochs=1, learning_rate=5e-5)
 """How the larger encoder learns people's ratings, but for its `text_encoder`."""
-PIECES_RECIPE = replace(
-    COMMON, pieces=60_000, state_weight=1.0, epochs=2, batch_size=64, learning_rate=1.5e-4, head_learning_rate=1e-3
-)
+PIECES_RECIPE = replace(COMMON, pieces=60_000, state_weight=1.0, epochs=2, batch_size=64, learning_rate=1.5e-4)
 """How MiniLM learns the ratings together with what the larger one, its `teacher`, reads in pieces of the sentences."""
 RATINGS_RECIPE = replace(COMMON, epochs=2, batch_size=64, learning_rate=3e-5, head_learning_rate=1e-4)
 """How it then learns people's ratings alone, from there."""

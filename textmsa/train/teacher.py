@@ -12,7 +12,7 @@ import numpy.typing as npt
 import torch
 
 from textmsa.errors import UserError
-from textmsa.model.text_encoder import load_encoder
+from textmsa.model.text_encoder import load_encoder, mean_states
 from textmsa.rated_sentences import RatedSentence
 from textmsa.runtime.atomic import read_json, replacing
 from textmsa.runtime.progress import track
@@ -56,9 +56,9 @@ def taught_sentences(
         kept.parent.mkdir(parents=True, exist_ok=True)
         with replacing(kept) as stream:
             np.savez(stream, states=state_NF, ratings=rating_N)
-    given = [*corpus.learnt, *(RatedSentence(p.text, 0.0, SOURCE) for p in pieces)]
-    rated = [s.rating if s.source != SOURCE else float(r) for s, r in zip(given, rating_N, strict=True)]
-    return [TaughtSentence(s.text, r, s.source, f) for s, r, f in zip(given, rated, state_NF, strict=True)]
+    rated = [*(s.rating for s in corpus.learnt), *rating_N[len(corpus.learnt) :].tolist()]
+    given = zip([*corpus.learnt, *pieces], rated, state_NF, strict=True)
+    return [TaughtSentence(s.text, rating, s.source, state_F) for s, rating, state_F in given]
 
 
 def _read(
@@ -74,16 +74,8 @@ def _read(
     in_bf16 = torch.autocast(torch.device(device).type, torch.bfloat16, enabled=recipe.precision == "bf16")
     with torch.inference_mode(), in_bf16:
         for lot in track(lots, total=len(lots), label="the teacher reads"):
-            inputs = tokenizer(
-                [texts[i] for i in lot],
-                padding=True,
-                truncation=True,
-                max_length=recipe.max_text_length,
-                return_tensors="pt",
-            ).to(device)
-            weight_BL1 = inputs["attention_mask"][..., None].float()
-            states_BLF = encoder(**inputs).last_hidden_state.float()
-            mean_BF = ((states_BLF * weight_BL1).sum(1) / weight_BL1.sum(1)).cpu().numpy()
+            mean = mean_states(encoder, tokenizer, [texts[i] for i in lot], most_pieces=recipe.max_text_length)
+            mean_BF = mean.float().cpu().numpy()
             state_NF[lot], rating_N[lot] = mean_BF, (mean_BF @ weight_F + bias) * corpus.most
     return state_NF, rating_N
 
