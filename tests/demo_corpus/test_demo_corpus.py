@@ -3,7 +3,12 @@
 import json
 import os
 import shutil
+import signal
+import subprocess
+import sys
+import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -236,6 +241,36 @@ def test_stopped_rendering_goes_on_and_gives_the_same(corpus: Path, tmp_path: Pa
     assert (out / "label.csv").read_text() == (corpus / "label.csv").read_text()
     written, first = (json.loads((folder / "corpus.json").read_text()) for folder in (out, corpus))
     assert written == first, "a plan that was begun is kept"
+
+
+@pytest.mark.slow
+def test_a_killed_rendering_leaves_no_process_behind(tmp_path: Path, sentences: list[Sentence]) -> None:
+    assert sentences
+    command = [sys.executable, "-m", "textmsa", "demo-corpus", str(tmp_path / "out"), "--clips", "25"]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    try:
+        wait_until(lambda: bool(list(tmp_path.rglob("*.mp4"))), seconds=120)
+        workers = Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+        assert len(workers) >= 2
+    finally:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    wait_until(lambda: not any(is_at_work(worker) for worker in workers), seconds=30)
+
+
+def wait_until(holds: Callable[[], bool], *, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < deadline, "it never came that far"
+        time.sleep(0.05)
+
+
+def is_at_work(process: str) -> bool:
+    """Whether a process is there, and no zombie."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 def test_a_second_rendering_into_one_folder_waits_for_nobody(tmp_path: Path, sentences: list[Sentence]) -> None:

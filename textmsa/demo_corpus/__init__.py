@@ -6,17 +6,15 @@ Text decides who counts, conflict overrules words, and timing matters; see `late
 import csv
 import io
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, fields
-from itertools import repeat
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from textmsa.errors import UserError
+from textmsa.errors import UserError, WorkerDied
 from textmsa.runtime.atomic import read_json, write_json, write_text
 from textmsa.runtime.claim import Claim
 from textmsa.runtime.progress import track
+from textmsa.runtime.workers import Crew
 
 if TYPE_CHECKING:
     from textmsa.demo_corpus.face import Portrait
@@ -114,25 +112,30 @@ def _rendered(
         (out / "Raw" / speaker.video_id).mkdir(parents=True, exist_ok=True)
     if not todo:
         return
-    paths = [clip_path(out, plan, clip) for clip, _ in todo]
-    clips, speakers = zip(*todo, strict=True)
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_one_thread) as pool:
-        yield from pool.map(_render_one, clips, speakers, repeat(portrait), paths, chunksize=4)
+    orders = [_Order(clip, speaker, portrait, clip_path(out, plan, clip)) for clip, speaker in todo]
+    for order, outcome in Crew(_render_one, workers=workers).each(orders):
+        if isinstance(outcome, WorkerDied):
+            raise UserError(f"{order.path}: {outcome}; give fewer --workers and run it again to go on")
+        yield
 
 
-def _one_thread() -> None:
+@dataclass(frozen=True)
+class _Order:
+    """One clip to render."""
+
+    clip: "ClipPlan"
+    speaker: "Speaker"
+    portrait: "Portrait"
+    path: Path
+
+
+def _render_one(order: _Order) -> None:
     import cv2
-    import numpy  # noqa: F401  (its BLAS must be loaded to be limited)
-    from threadpoolctl import threadpool_limits
 
-    cv2.setNumThreads(1)
-    threadpool_limits(1)
-
-
-def _render_one(clip: "ClipPlan", speaker: "Speaker", portrait: "Portrait", path: Path) -> None:
     from textmsa.demo_corpus.render import render
 
-    render(clip, speaker, portrait, path)
+    cv2.setNumThreads(1)
+    render(order.clip, order.speaker, order.portrait, order.path)
 
 
 def _write_labels(out: Path, plan: "Plan") -> None:
