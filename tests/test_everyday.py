@@ -9,12 +9,12 @@ import pytest
 
 import textmsa
 from textmsa.errors import UserError
-from textmsa.everyday import ALONE, EverydayPredictor
+from textmsa.everyday import ALONE, UNSURE, EverydayPredictor
 from textmsa.model.everyday import FOLDER, HASH, WEIGHTS
 from textmsa.predict import predict
 from textmsa.prediction_text import as_text
 from textmsa.prepare.parts import BuiltParts
-from textmsa.types import ExplainerSpec
+from textmsa.types import ExplainerSpec, Transcript, Word
 
 MEANT = [
     *("I loved every minute of it.", "this is fine", "The door is made of wood."),
@@ -68,6 +68,44 @@ def test_a_clip_is_explained_without_a_corpus_by_the_packages_own_parts():
     assert prediction.missing == {}
     assert prediction.explanation.provenance["explainer"] == "measured"
     assert prediction.explanation.text
+
+
+HEARD = [("the", 0.99), ("garden", 0.95), ("is", 0.98), ("horrible", 0.41)]
+
+
+class Hears:
+    """A recogniser that always hears the same."""
+
+    def __init__(self, heard: list[tuple[str, float]]) -> None:
+        self.heard = heard
+
+    def transcribe(self, path: Path) -> Transcript:
+        words = tuple(Word(word, 0.4 * i, 0.4 * i + 0.3, sure) for i, (word, sure) in enumerate(self.heard))
+        return Transcript(" ".join(word for word, _ in self.heard), "speech recognition", words)
+
+
+@pytest.mark.parametrize(
+    ("heard", "told"),
+    [
+        (HEARD, 'heard unsurely: "horrible" (0.41); without it the score would be'),
+        (
+            [("awful", 0.2), ("horrible", 0.41)],
+            '"awful" (0.20), "horrible" (0.41); without them the score would be +0.00',
+        ),
+        ([(word, 0.7) for word, _ in HEARD], None),
+        ([("the", 0.2), ("garden", 0.9), ("is", 0.9), ("horrible", 0.9)], None),  # it does nothing to the score
+    ],
+)
+def test_a_score_that_hangs_on_words_heard_unsurely_says_so(parts, tiny_run, heard, told):
+    everyday = EverydayPredictor(parts=parts, recogniser=Hears(heard))
+    prediction = everyday.predict(sorted(tiny_run.corpus.rglob("*.mp4"))[0])
+    notes = [note for note in prediction.notes if "unsurely" in note]
+    assert bool(notes) == (told is not None)
+    if told is not None:
+        assert told in notes[0]
+        sure = " ".join(word for word, probability in heard if probability >= UNSURE)
+        without = float(everyday.scores([sure])[0]) if sure else 0.0
+        assert notes[0].endswith(f"{without:+.2f}")
 
 
 @pytest.mark.parametrize(("text", "kind"), [("It's good, isn't it?", "written"), ("ITS GOOD ISNT IT", "spoken")])

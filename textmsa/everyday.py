@@ -17,7 +17,7 @@ from textmsa import seams
 from textmsa.clip_predictor import ClipPredictor, SeenClip
 from textmsa.errors import UserError
 from textmsa.features.statistics import Statistics
-from textmsa.left_out import MOST_PARTS, WINDOWS, phrases_of, text_without
+from textmsa.left_out import MOST_PARTS, WINDOWS, phrases_of, text_without, text_without_words
 from textmsa.model.everyday import BASE, EVERYDAY, FOLDER, EverydayModel
 from textmsa.model.packaged import encoder_location
 from textmsa.prepare.parts import AUDIO, EXPLAINER, VIDEO, BuiltParts, installed_preparation
@@ -36,6 +36,8 @@ NO_TIMES = (
 )
 LEVEL = "0.9"
 BASE_SCORE = 0.0  # of no words: the middle of the range
+UNSURE = 0.7  # the recogniser's probability of a word, below which it is often another (docs/speech.md)
+TELLING = 0.3  # of a range from -3 to 3: what words must do to the score for their being unsure to be told
 
 
 class EverydayPredictor(ClipPredictor):
@@ -118,12 +120,16 @@ class EverydayPredictor(ClipPredictor):
     def _scored(self, clips: Sequence[SeenClip]) -> list[Prediction]:
         started = time.monotonic()
         score_N = self.scores([clip.spoken.text or "" for clip in clips])
+        unsure = [self._unsure(clip.spoken, float(score)) for clip, score in zip(clips, score_N, strict=True)]
         seconds = (time.monotonic() - started) / len(clips)
-        return [self._scored_as(clip, float(score), seconds) for clip, score in zip(clips, score_N, strict=True)]
+        return [
+            self._scored_as(clip, float(score), seconds, note)
+            for clip, score, note in zip(clips, score_N, unsure, strict=True)
+        ]
 
-    def _scored_as(self, clip: SeenClip, score: float, seconds: float) -> Prediction:
+    def _scored_as(self, clip: SeenClip, score: float, seconds: float, unsure: str | None) -> Prediction:
         assert clip.spoken.text, "no words were refused"
-        notice = language_notice(clip.spoken.language, len(self._network[1]))
+        notices = [unsure, language_notice(clip.spoken.language, len(self._network[1]))]
         return replace(
             self._plain(clip, score, seconds),
             transcript=clip.spoken.text,
@@ -133,7 +139,21 @@ class EverydayPredictor(ClipPredictor):
             base_of="the middle of the range",
             interval=self.interval(clip.spoken.text, score),
             scored_by=("text",),
-            notes=(ALONE, *([] if notice is None else [notice])),
+            notes=(ALONE, *(notice for notice in notices if notice is not None)),
+        )
+
+    def _unsure(self, spoken: Transcript, score: float) -> str | None:
+        """Which words may be others, where the score hangs on them; None where it does not, or all are sure."""
+        words = [w for w in spoken.words if w.probability is not None and w.probability < UNSURE]
+        if not words:
+            return None
+        rest = text_without_words(spoken.text or "", spoken.words, lambda word: word in words)
+        without = float(self.scores([rest])[0]) if rest else BASE_SCORE
+        if abs(score - without) < TELLING:
+            return None
+        heard = ", ".join(f'"{word.text}" ({word.probability:.2f})' for word in words)
+        return (
+            f"heard unsurely: {heard}; without {'it' if len(words) == 1 else 'them'} the score would be {without:+.2f}"
         )
 
     def changes_by_words(self, text: str, score: float) -> list[WordsChange]:

@@ -1,7 +1,7 @@
 """Texts without some of their words: what is left out to see what it did."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from textmsa.types import Word
 
@@ -25,12 +25,17 @@ def text_without(text: str, words: Sequence[Word], start: float, end: float) -> 
 
     The text itself, as it is, where none of them is spoken then.
     """
+    return text_without_words(text, words, lambda word: start <= (word.start + word.end) / 2 < end)
+
+
+def text_without_words(text: str, words: Sequence[Word], leaves: Callable[[Word], bool]) -> str | None:
+    """A text without those of its words that leave; None where none is left, the text as it is where none leaves."""
     shortened, after = text, 0
     for word in words:
         place = shortened.find(word.text, after)
         if place < 0:
             continue
-        if start <= (word.start + word.end) / 2 < end:
+        if leaves(word):
             shortened = shortened[:place] + shortened[place + len(word.text) :]
             after = place
         else:
