@@ -28,6 +28,7 @@ CONFIGURATIONS = {
     "concat_fusion": {"fusion": "concat"},
     "readings": {"readings": True, "unimodal_heads": True, "alignment_query": "features"},
     "probes": {"readings": True, "probes": True, "unimodal_heads": True, "alignment_query": "features"},
+    "rating": {"rating": True},
     "routed_by_sequence": {"routing": "sequence"},
     "routed_by_position": {"routing": "token"},
 }
@@ -93,6 +94,8 @@ def tiny_model(seed: int = 0, **changes) -> TextMsaModel:
         for layer in model.layers:
             layer.router.score.weight.mul_(8)
         model.fusion.down.weight.mul_(20)
+        if model.rating is not None:
+            model.rating.head.weight.normal_()
         for probe in model.unimodal.probes.values() if changes.get("probes") else ():
             probe.weight_X.normal_(std=0.1)
     return model

@@ -82,6 +82,9 @@ class ModelConfig:
     readings: bool = False
     """Add to the score what follows from the streams' own scores and from how far voice and face stand out at the same
     time (needs `training.unimodal_weight`; not in the paper)."""
+    rating: bool = False
+    """Begin with the text encoder's own rating of the words and learn what it leaves (needs an encoder that has learnt
+    ratings: everyday, or a folder of finetune-encoder; it learns with the encoder's rate; not in the paper)."""
 
 
 @dataclass

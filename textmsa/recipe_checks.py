@@ -32,6 +32,8 @@ def check_recipe(recipe: Recipe) -> None:
     for key, asked in (("readings", model.readings), ("probes", model.probes)):
         if asked and training.unimodal_weight == 0:
             raise UserError(f"model.{key} true: asks what streams say alone; give training.unimodal_weight above 0")
+    if model.rating and "text" not in recipe.inputs.modalities:
+        raise UserError("model.rating true: rates the words; have text among inputs.modalities")
     if not 0 <= training.seed <= MOST_SEED:
         raise UserError(f"training.seed {training.seed}: give a whole number from 0 to {MOST_SEED}")
 

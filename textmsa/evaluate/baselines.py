@@ -56,7 +56,7 @@ class Baselines:
         except UserError as error:
             return Baselines(left_out={"baselines": first_line(error)})
         baselines = Baselines()
-        recipes = _recipes(run, data, baselines.left_out)
+        recipes = _recipes(run, data, store.manifest.score_range, baselines.left_out)
         for name in track(recipes, total=len(recipes), label="baselines"):
             baselines._add(name, recipes[name])
         return Baselines(_with_mean_of_seeds(baselines.scores), baselines.left_out)
@@ -74,7 +74,7 @@ class Baselines:
             self.left_out[name] = "its scores are no finite numbers"
 
 
-def _recipes(run: Run, data: Fitting, left_out: dict[str, str]) -> dict[str, Recipe]:
+def _recipes(run: Run, data: Fitting, score_range: tuple[float, float], left_out: dict[str, str]) -> dict[str, Recipe]:
     """What can be fitted; the reasons of the others go to `left_out`."""
     recipes: dict[str, Recipe] = {"mean": lambda: np.full(len(data.scored.label_N), data.train.label_N.mean())}
     if data.has_text:
@@ -102,8 +102,10 @@ def _recipes(run: Run, data: Fitting, left_out: dict[str, str]) -> dict[str, Rec
         left_out["fine_tuned"] = left_out["ridge_text"]
         return recipes
 
+    begins = score_range if config.rating else None  # as the run does
+
     def tuned(seed: int) -> Recipe:
-        return lambda: fine_tuned_text(data, seed, encoder)
+        return lambda: fine_tuned_text(data, seed, encoder, begins)
 
     return recipes | {f"{OF_SEED}{seed}": tuned(seed) for seed in run.info.seeds or [run.info.seed]}
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from textmsa.evaluate.paired import Floats
 from textmsa.evaluate.tables import TEXTS_AT_ONCE, Fitting, Tables, standardised
+from textmsa.train.encoder import rating_head
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -32,14 +33,35 @@ def late_fusion(data: Fitting, seed: int, encoder: str) -> Floats:
     return fine_tuned(data, seed, encoder=encoder, head_of=mlp, rates=(5e-5, 1e-3), epochs=LATE_FUSION_EPOCHS)
 
 
-def fine_tuned_text(data: Fitting, seed: int, encoder: str) -> Floats:
-    """Plain fine-tuning of a text encoder: mean pooling and a linear head."""
+def fine_tuned_text(data: Fitting, seed: int, encoder: str, rates: tuple[float, float] | None = None) -> Floats:
+    """Plain fine-tuning of a text encoder: mean pooling and a linear head.
+
+    The head begins with the encoder's own ratings, as scores of the range `rates`, or at random.
+    """
     from torch import nn
 
     def linear(width: int) -> nn.Module:
         return nn.Linear(width, 1)
 
-    return fine_tuned(data, seed, encoder=encoder, head_of=linear, rates=(1e-4, 1e-4), epochs=FINE_TUNING_EPOCHS)
+    head = linear if rates is None else rating_start(encoder, rates)
+    return fine_tuned(data, seed, encoder=encoder, head_of=head, rates=(1e-4, 1e-4), epochs=FINE_TUNING_EPOCHS)
+
+
+def rating_start(encoder: str, score_range: tuple[float, float]) -> "Callable[[int], nn.Module]":
+    """What makes a linear head that begins as the encoder's own, as a network does with `model.rating`."""
+    import torch
+    from torch import nn
+
+    weight_F, bias = rating_head(encoder, score_range)
+
+    def linear(width: int) -> nn.Module:
+        head = nn.Linear(width, 1)
+        with torch.no_grad():
+            head.weight.copy_(torch.tensor(weight_F)[None])
+            head.bias.fill_(bias)
+        return head
+
+    return linear
 
 
 class _Reader:

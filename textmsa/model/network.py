@@ -19,6 +19,7 @@ from textmsa.model.configuration import TextMsaConfig
 from textmsa.model.experts import Capacity, TextRoutedLayer, expert_capacity, masked_mean
 from textmsa.model.explanation_alignment import ExplanationAlignment, LinearAlignment
 from textmsa.model.fusion import ConcatFusion, GatedFusion
+from textmsa.model.rating import Rating
 from textmsa.model.readings import Readings
 from textmsa.model.stream_encoder import Stream, StreamEncoder
 from textmsa.model.text_encoder import encode_together
@@ -91,6 +92,7 @@ class TextMsaModel(PreTrainedModel):
         self.fusion: nn.Module = ConcatFusion(config) if config.fusion == "concat" else GatedFusion(config)
         self.unimodal = UnimodalHeads(config) if config.unimodal_heads else None
         self.readings = Readings(config) if config.readings else None
+        self.rating = Rating(config.text_size) if config.rating else None
         self.post_init()  # type: ignore[no-untyped-call]
 
     def _init_weights(self, module: nn.Module) -> None:
@@ -122,6 +124,8 @@ class TextMsaModel(PreTrainedModel):
         readings_B = self.readings(unimodal_BM, present_BM, batch.audio, batch.video) if self.readings else None
         if readings_B is not None:
             score_B = score_B + readings_B
+        if self.rating is not None:
+            score_B = score_B + self.rating(text_words, present_BM[:, 0])
         return TextMsaOutput(score_B, gates_BM, torch.stack(weights, dim=1), unimodal_BM, readings_B)
 
     @torch.no_grad()

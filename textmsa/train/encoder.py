@@ -235,6 +235,26 @@ def record_of(text_encoder: str) -> dict[str, Any] | None:
     return read_json(path, remedy=REMEDY, unstamped=True) if path.is_file() else None
 
 
+def rating_head(text_encoder: str, score_range: tuple[float, float]) -> tuple[np.ndarray, float]:
+    """Weights (F,) and bias by which the text encoder of that name reads a score of that range in its mean state.
+
+    Raises UserError for one that has learnt no ratings.
+    """
+    if text_encoder == EVERYDAY:
+        tensors = EverydayModel.load().tensors
+        weight_F, bias = tensors["head/weight"][0], float(tensors["head/bias"][0])
+    elif (record := record_of(text_encoder)) is not None:
+        weight_F, bias = record["head"]["weight"], float(record["head"]["bias"])
+    else:
+        raise UserError(
+            f"model.rating true: text encoder {text_encoder!r} has learnt no ratings; take {EVERYDAY}, or a folder of "
+            f"{COMMAND}"
+        )
+    low, high = score_range
+    half = (high - low) / 2  # ratings are from -1 to 1
+    return half * np.asarray(weight_F, dtype=np.float32), half * bias + (low + high) / 2
+
+
 def corpus_of(sentences: str, recipe: EncoderRecipe) -> RatingCorpus:
     """The sentences of the argument `sentences`, as `finetune_encoder` learns them."""
     if sentences == VADER:

@@ -24,6 +24,7 @@ ADDED_LATER = {
     "training.train_clips": None,
     "model.readings": False,
     "model.probes": False,
+    "model.rating": False,
 }
 """Keys of a recipe that came after claims did -> what they were before."""
 logger = logging.getLogger(__name__)

@@ -26,7 +26,7 @@ from textmsa.runtime.atomic import write_text
 from textmsa.scoring import Scores, score_all
 from textmsa.store import training_clips
 from textmsa.store.reading import Store
-from textmsa.train.encoder import RECORD, record_of
+from textmsa.train.encoder import RECORD, rating_head, record_of
 from textmsa.train.probe_fitting import fit_probes
 from textmsa.train.text_encoder import freeze_encoder, merge_lora
 
@@ -134,7 +134,14 @@ def build_model(recipe: Recipe, store: Store) -> tuple[TextMsaModel, Collator]:
         unimodal_heads=recipe.training.unimodal_weight > 0,
         text_encoder_config=encoder.config.to_dict(),
     )
-    return TextMsaModel(config, encoder), Collator(tokenizer, config)
+    model = TextMsaModel(config, encoder)
+    if model.rating is not None:
+        weight_F, bias = rating_head(recipe.model.text_encoder, store.manifest.score_range)
+        model.rating.give(torch.tensor(weight_F), bias)
+        last: Any = model.fusion.down
+        for parameter in last.parameters():
+            torch.nn.init.zeros_(parameter)
+    return model, Collator(tokenizer, config)
 
 
 def labels_of(store: Store, split: str) -> npt.NDArray[np.float64]:

@@ -25,6 +25,7 @@ from textmsa.train.schedule import schedule
 
 VALID_BATCH = 64  # clips
 TENSORBOARD = "tensorboard"
+OF_ENCODER = ("text_encoder.", "rating.")  # what learns with `training.encoder_learning_rate`
 
 
 def trainer_of(learner: Learner, out: Path, *, device: str, precision: str) -> "TextMsaTrainer":
@@ -126,8 +127,8 @@ class TextMsaTrainer(Trainer):
         trained: Any = model or self.model
         if self.optimizer is None:
             named = [(n, p) for n, p in trained.named_parameters() if p.requires_grad]
-            encoder = [p for n, p in named if n.startswith("text_encoder.")]
-            rest = [p for n, p in named if not n.startswith("text_encoder.")]
+            encoder = [p for n, p in named if n.startswith(OF_ENCODER)]
+            rest = [p for n, p in named if not n.startswith(OF_ENCODER)]
             peak = self.training.learning_rate
             groups = [
                 {"params": rest, "lr": peak},
