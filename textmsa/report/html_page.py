@@ -22,7 +22,8 @@ STYLE = """
 .report img{max-width:100%;border-radius:.5rem}.report small{color:var(--faint)}.report .bad{color:var(--bad)}
 .report .wide{overflow-x:auto}.clip{border-top:2px solid var(--line);padding-top:1rem;margin:1.5rem 0}
 .report .clip h3{font-size:1rem;margin:0 0 .6rem;overflow-wrap:anywhere}.report .clip table{margin-top:.5rem}
-@media (max-width:40rem){.report td,.report th{padding:.2rem .4rem}.report th{white-space:normal}}
+@media (max-width:40rem){.report table{font-size:.85rem}
+.report td,.report th{padding:.2rem .4rem}.report th{white-space:normal}}
 """
 
 
