@@ -120,7 +120,7 @@ def test_faults_of_rows_are_named(tmp_path: Path, rows: list[dict[str, str]], ex
 
 def test_faults_of_the_table_are_named(tmp_path: Path) -> None:
     assert "not a folder" in refusal(tmp_path / "nothing")
-    assert "label.csv: no such file" in refusal(tmp_path)
+    assert "label.csv: no such file" in (told := refusal(tmp_path)) and f"textmsa new-corpus {tmp_path}" in told
     table = tmp_path / "label.csv"
     table.write_text("")
     assert "empty" in refusal(tmp_path)

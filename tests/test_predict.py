@@ -196,7 +196,7 @@ def test_what_counted_sums_to_the_score_and_is_shown(tiny_run):
     shown = as_text(prediction)
     assert "from +" in shown or "from -" in shown
     assert "the mean label of the training clips" in shown
-    assert 'without "Fine."' in shown
+    assert 'the score less the score without it\n  without "Fine."' in shown
     assert "inner figures     gates text" in shown
     document = json.loads(PredictResult(prediction, json=True).text())
     assert document["words"][0]["change"] == pytest.approx(prediction.words[0].change)

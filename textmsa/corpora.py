@@ -168,7 +168,10 @@ class _Row:
 
 def _rows(table: Path) -> Iterator[_Row]:
     if not table.is_file():
-        raise UserError(f"{table}: no such file; it lists the clips (columns {', '.join(REQUIRED_COLUMNS)})")
+        raise UserError(
+            f"{table}: no such file; it lists the clips (columns {', '.join(REQUIRED_COLUMNS)}): write it, or have it "
+            f"written: textmsa new-corpus {table.parent}"
+        )
     try:
         with table.open(encoding="utf-8-sig", newline="") as stream:
             reader = csv.reader(stream, strict=True)

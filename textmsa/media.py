@@ -121,7 +121,7 @@ def opened(path: Path) -> Iterator["InputContainer"]:
         # `file:` keeps names such as `concat:a|b` from being read as commands; no other protocol is opened.
         container = av.open(f"file:{path}", options={"protocol_whitelist": "file"}, metadata_errors="replace")
     except (av.error.FFmpegError, ValueError, OSError) as error:
-        raise UnreadableClip(f"not a video or sound file that can be read ({_short(error)})") from error
+        raise UnreadableClip(f"not a video or sound file, or a damaged one ({_short(error)})") from error
     with container:
         _refuse(container)
         yield container

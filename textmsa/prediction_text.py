@@ -22,6 +22,8 @@ def as_text(prediction: Prediction) -> str:
     if prediction.base is not None:
         lines.append(f"  what counted      from {prediction.base:+.2f}, {prediction.base_of}, by")
     lines += [f"  {name:<6} {_counted(prediction, name)}  {_state(prediction, name)}" for name in MODALITIES]
+    if prediction.words or prediction.over_time:
+        lines.append("  what each part did: the score less the score without it")
     lines += [f'  without "{part.words}"  {part.change:+.2f}' for part in prediction.words]
     lines += [
         f"  without {part.start:.1f} to {part.end:.1f} s  "

@@ -11,6 +11,7 @@ from PIL import Image
 
 from textmsa.analyze.command import AnalyzeResult, write
 from textmsa.analyze.elan import as_eaf
+from textmsa.analyze.picture import picture_of
 from textmsa.analyze.records import Records
 from textmsa.analyze.tables import COLUMNS, as_csv, as_subtitles
 from textmsa.analyze.timeline import Timeline, utterance_record
@@ -78,6 +79,14 @@ def test_all_files_are_written_and_the_picture_is_one(timeline, tmp_path):
     assert document["utterances"][0]["score"] == 1.23457
     assert document["tracks"]["hertz"] == 10
     assert document["tracks"]["tracks"]["pitch"] == {"unit": "Hz", "values": [None] * 20 + [200.0] * 20}
+
+
+def test_a_picture_holds_the_whole_of_what_counted(timeline):
+    """Also where a modality counted nothing: its bars of height 0 lie on top of the others'."""
+    first = timeline.utterances[0] | {"contributions": {"text": 0.54, "audio": 0.0, "video": 0.0}}
+    counted = picture_of(replace(timeline, utterances=[first])).axes[1]
+    low, high = counted.get_ylim()
+    assert low < 0 and high > 0.54 + 0.02
 
 
 @pytest.mark.parametrize("silent", [True, False])

@@ -320,7 +320,7 @@ def bad_files() -> dict[str, tuple[object, str]]:
         "hostile": (pickle.dumps({"train": Hostile()}), "it holds posix.system"),
         "truncated": (whole[: len(whole) // 2], "not a data file"),
         "empty": (b"", "not a data file"),
-        "other": (b"id,text\n1,hello\n", "not a data file"),
+        "other": (b"id,text\n1,hello\n", "; give a pickle of MMSA, MMSA-FET or TEXT"),
         "list": (pickle.dumps([1, 2]), "no dictionary with train, valid and test"),
         "split": (pickle.dumps({"train": [1]}), "train is a list"),
         "label": (

@@ -337,6 +337,13 @@ def test_voice_sentiment_raises_level_and_pitch(plan: Plan) -> None:
     assert pitches == sorted(pitches)
 
 
+def test_the_landmarker_is_quiet_while_the_portrait_is_read(capfd):
+    from textmsa.demo_corpus.face import load_portrait
+
+    load_portrait()
+    assert capfd.readouterr().err == ""
+
+
 def test_face_moves_where_it_should(sentences: list[Sentence]) -> None:
     from textmsa.demo_corpus.face import Puppet, load_portrait
     from textmsa.features.video_mediapipe import NAMES, MediapipeVideo

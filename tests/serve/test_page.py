@@ -130,6 +130,34 @@ def test_two_clips_stand_side_by_side(opened):
     until(page, "document.querySelectorAll('.viewer').length === 1")
 
 
+@pytest.mark.parametrize("opened", [{"width": 390}], indirect=True)
+def test_side_by_side_no_word_or_figure_is_broken_on_a_phone(opened):
+    """Of two clips that stand together, the one that only sounds keeps no room for pictures."""
+    prediction = {
+        "score": 1.25, "interval": {"low": 0.35, "high": 2.15}, "contributions": {"text": 0.5, "audio": -0.25}
+    }  # fmt: skip
+    lines = """async (prediction) => {
+      const { versus } = await import("/page/compare.js");
+      const clip = { name: "a_rather_long_name_of_a_clip.mp4", prediction };
+      const result = document.querySelector("#result");
+      result.hidden = false;
+      result.className = "two";
+      result.replaceChildren(versus(clip, clip));
+      result.insertAdjacentHTML("beforeend", "<div class='stage'><video></video><video class='heard'></video></div>");
+      const rows = [...result.querySelectorAll("tbody th, tbody td")].map((cell) => {
+        const text = document.createRange();
+        text.selectNodeContents(cell);
+        return [cell.textContent, new Set([...text.getClientRects()].map((part) => part.top)).size];
+      });
+      const heights = [...result.querySelectorAll("video")].map((video) => video.clientHeight);
+      return [rows, heights, document.documentElement.scrollWidth];
+    }"""
+    rows, heights, width = opened.page.evaluate(lines, prediction)
+    assert rows and all(count <= len(text.split()) for text, count in rows), rows
+    assert heights[0] > 0 and heights[1] == 0
+    assert width <= 390
+
+
 def test_where_nobody_speaks_voice_and_face_are_told_without_a_score(opened):
     page = opened.page
     reason = "clip: its words are not known (no speech is heard), and the model scores words alone"

@@ -249,6 +249,28 @@ def test_the_servers_own_name_counts_in_any_case(host, status):
     assert sent[0]["status"] == status
 
 
+@pytest.mark.parametrize("begun", [False, True])
+def test_what_is_cut_off_when_the_server_ends_is_an_answer_and_no_defect(begun):
+    """Else Ctrl-C while a clip is on its way ends in a page of traceback."""
+    sent = []
+
+    async def cut_off(scope, receive, send):
+        if begun:
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+        raise asyncio.CancelledError
+
+    async def nothing():
+        return {"type": "http.request"}
+
+    async def sending(message):
+        sent.append(message)
+
+    guard = Guard(cut_off, token=None, names=[])
+    asyncio.run(guard({"type": "http", "path": "/", "headers": []}, nothing, sending))
+    assert sent[0]["status"] == (200 if begun else 503)
+    assert len(sent) == (1 if begun else 2)
+
+
 def test_the_description_has_an_example_for_every_answer_of_a_clip(server):
     paths = server.get("/openapi.json").json()["paths"]
     assert {"/health", "/v1/model", "/v1/predict", "/v1/explain", "/metrics"} <= paths.keys()

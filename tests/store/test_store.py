@@ -204,7 +204,7 @@ def refusal(path: Path) -> str:
 
 def test_what_is_no_store_is_refused(tmp_path: Path) -> None:
     assert "no such folder" in refusal(tmp_path / "nothing")
-    assert "not a store" in refusal(tmp_path)
+    assert "not a store; give one, made with: textmsa prepare CORPUS --out STORE" in refusal(tmp_path)
     path = make(tmp_path, samples(tmp_path))
     manifest = (path / "manifest.json").read_text()
     (path / "manifest.json").write_text(manifest.replace('"format": 1', '"format": 2'))

@@ -49,7 +49,8 @@ class AnalyzeResult:
         """For people."""
         timeline = self.timeline
         scored, failed = timeline.scored, timeline.failed
-        lines = [f"{timeline.file}: {timeline.duration:.1f} s, {len(scored)} utterances scored, {len(failed)} not"]
+        counted = f"{len(scored)} utterances scored" + (f", {len(failed)} not" if failed else "")
+        lines = [f"{timeline.file}: {timeline.duration:.1f} s, {counted}"]
         if timeline.mean is not None:
             least, most = (pick(scored, key=lambda record: record["score"]) for pick in (min, max))
             mean = f"mean over the seconds of speech {timeline.mean:+.2f}"

@@ -102,8 +102,9 @@ def header(title: str, line: str, *, keys: bool = True) -> str:
 
 
 FOOTER = (
-    "<footer><p>A score says how a clip <em>comes across</em> to the people who labelled the training clips, not what "
-    "the person feels. It is not for judging applicants, workers, pupils or patients, or for surveillance.</p></footer>"
+    "<footer><p>A score says how a clip <em>comes across</em> to the people whose ratings the model learnt from, not "
+    "what the person feels. It is not for judging applicants, workers, pupils or patients, or for surveillance."
+    "</p></footer>"
 )
 
 

@@ -81,6 +81,7 @@ def _contributions(axes: "Axes", timeline: Timeline, unit: float) -> None:
         axes.bar(left, value, width, bottom, align="edge", color=BY_MODALITY[name], label=name, linewidth=0)
         above, below = above + np.maximum(value, 0), below + np.minimum(value, 0)
     axes.axhline(0, color="#999999", linewidth=0.6)
+    axes.use_sticky_edges = False  # else a bar of height 0 on top of another ends the picture there
     axes.margins(y=0.1)
     axes.set_ylabel("contributions")
     axes.legend(loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0.2, fontsize=8, ncols=3, frameon=False)

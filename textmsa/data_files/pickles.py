@@ -68,6 +68,7 @@ LABELS = {
     "label_video": "regression_labels_V",
 }
 COLUMN_OF = {"audio": "audio", "video": "vision"}
+GIVE = "give a pickle of MMSA, MMSA-FET or TEXT"
 
 
 class _Unpickler(pickle.Unpickler):
@@ -82,16 +83,16 @@ class _Unpickler(pickle.Unpickler):
 def read_pickle(file: Path) -> dict[str, Any]:
     """The content of a data file; UserError for anything that is not one, or that would run code."""
     if not file.is_file():
-        raise UserError(f"{file}: no such file; give a pickle of MMSA, MMSA-FET or TEXT")
+        raise UserError(f"{file}: no such file; {GIVE}")
     try:
         with file.open("rb") as stream:
             content = _load(stream)
     except (pickle.UnpicklingError, EOFError, ValueError, TypeError, KeyError, IndexError, AttributeError) as error:
-        raise UserError(f"{file}: not a data file of the field ({first_line(error)})") from error
+        raise UserError(f"{file}: not a data file of the field ({first_line(error)}); {GIVE}") from error
     except (ImportError, MemoryError, OverflowError, UnicodeDecodeError, RecursionError) as error:
-        raise UserError(f"{file}: not a data file of the field ({reason_of(error)})") from error
+        raise UserError(f"{file}: not a data file of the field ({reason_of(error)}); {GIVE}") from error
     if not isinstance(content, dict) or not any(split in content for split in SPLITS):
-        raise UserError(f"{file}: no dictionary with train, valid and test; give a pickle of MMSA, MMSA-FET or TEXT")
+        raise UserError(f"{file}: no dictionary with train, valid and test; {GIVE}")
     for split in SPLITS:
         if split in content and not isinstance(content[split], dict):
             raise UserError(f"{file}: {split} is a {type(content[split]).__name__}, not a dictionary of columns")

@@ -88,12 +88,12 @@ def _find_points(picture_HWC: Picture) -> npt.NDArray[np.float64]:
     import mediapipe as mp
     from mediapipe.tasks.python import BaseOptions, vision
 
-    from textmsa.features.video_mediapipe import find_landmarker
+    from textmsa.features.video_mediapipe import find_landmarker, quiet
 
     options = vision.FaceLandmarkerOptions(
         base_options=BaseOptions(model_asset_path=str(find_landmarker())), num_faces=1
     )
-    with vision.FaceLandmarker.create_from_options(options) as landmarker:
+    with quiet(), vision.FaceLandmarker.create_from_options(options) as landmarker:
         found = landmarker.detect(mp.Image(image_format=mp.ImageFormat.SRGB, data=picture_HWC))
     assert found.face_landmarks, "the photograph shows a face"
     marks = found.face_landmarks[0]

@@ -56,7 +56,7 @@ class PrecomputedExplainer:
                 raise UserError(f"{self.path}, {place}: a second explanation of {ID_SEPARATOR.join(key)!r}")
             self.explanations[key] = explanation
         if not self.explanations:
-            raise UserError(f"{self.path}: holds no explanation")
+            raise UserError(f"{self.path}: holds no explanation; give a file of textmsa explain")
 
     @staticmethod
     def fit(observations: Sequence[Observation]) -> dict[str, Any]:

@@ -152,7 +152,7 @@ class MediapipeVideo:
     def _faces(self, picture_HWC: npt.NDArray[np.uint8]) -> list[Face]:
         """The faces of one picture."""
         if self._landmarker is None:
-            with _quiet():  # the libraries talk while they are set up, up to the first picture
+            with quiet():  # the libraries talk while they are set up, up to the first picture
                 self._landmarker = _create(self.path)
                 found = self._detect(picture_HWC)
         else:
@@ -221,7 +221,7 @@ def _pose(matrix_44: npt.NDArray[np.float64]) -> list[float]:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep native libraries from writing to the terminal; Python's errors pass."""
     saved, sink = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     try:

@@ -87,10 +87,9 @@ def draft(contents: Contents, wishes: Wishes, *, probe: Probe = trouble_of) -> F
     findings = Findings([Draft(clip) for clip in contents.clips if clip not in trouble])
     findings.missing += [*(f"{clip}: left out: {why}" for clip, why in trouble.items()), *contents.notes]
     if not findings.rows:
-        first = f"; {findings.missing[0]}" if findings.missing else ""
+        first = f" ({findings.missing[0]})" if findings.missing else ""
         raise UserError(
-            f"{contents.folder}: holds no video or sound file that can be used ({len(contents.tables)} tables{first}); "
-            "give the folder of clips"
+            f"{contents.folder}: holds no video or sound file that can be used{first}; give the folder of clips"
         )
     _by_folders(findings, wishes)
     _by_names(findings)

@@ -17,12 +17,13 @@ STYLE = """
 .report{max-width:76rem}.report h2{font-size:1.15rem;margin:1.6rem 0 .5rem}
 .report .viewer h2{font-size:.95rem;margin:0 0 .5rem}
 .report table{border-collapse:collapse}.report td,.report th{padding:.25rem .8rem;border-bottom:1px solid var(--line)}
-.report td,.report th{text-align:left;overflow-wrap:anywhere;vertical-align:top}.report th{white-space:nowrap}
+.report td,.report th{text-align:left;overflow-wrap:break-word;vertical-align:top}.report th{white-space:nowrap}
 .report td.n{text-align:right;font-variant-numeric:tabular-nums}.report tr.us{font-weight:bold;background:var(--sheet)}
 .report img{max-width:100%;border-radius:.5rem}.report small{color:var(--faint)}.report .bad{color:var(--bad)}
 .report .wide{overflow-x:auto}.clip{border-top:2px solid var(--line);padding-top:1rem;margin:1.5rem 0}
 .report .clip h3{font-size:1rem;margin:0 0 .6rem;overflow-wrap:anywhere}.report .clip table{margin-top:.5rem}
-@media (max-width:40rem){.report td,.report th{padding:.2rem .4rem}.report th{white-space:normal}}
+@media (max-width:40rem){.report table{font-size:.85rem}
+.report td,.report th{padding:.2rem .4rem}.report th{white-space:normal}}
 """
 
 

@@ -1,5 +1,6 @@
 """Who may ask, and what every answer says to a browser: around the whole application."""
 
+import asyncio
 import hmac
 import json
 import secrets
@@ -58,9 +59,12 @@ class Guard:
             await self.app(scope, receive, send)
             return
         nonce = scope.setdefault("state", {})[NONCE] = secrets.token_urlsafe(16)
+        begun = False
 
         async def sending(message: Message) -> None:
+            nonlocal begun
             if message["type"] == "http.response.start":
+                begun = True
                 headers = MutableHeaders(scope=message)
                 headers["Content-Security-Policy"] = policy(nonce)
                 for name, value in HEADERS.items():
@@ -69,15 +73,15 @@ class Guard:
 
         refused = self._refused(scope["path"], Headers(scope=scope))
         if refused is None:
-            await self.app(scope, receive, sending)
+            try:
+                await self.app(scope, receive, sending)
+            except (
+                asyncio.CancelledError
+            ):  # the server ends and waits no longer; raised on, it would be told as a defect
+                if not begun:
+                    await _refuse(sending, 503, "the server is being stopped")
             return
-        status, reason = refused
-        body = json.dumps({"reason": reason}).encode()
-        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-        if status == 401:
-            headers.append((b"www-authenticate", b"Bearer"))
-        await sending({"type": "http.response.start", "status": status, "headers": headers})
-        await sending({"type": "http.response.body", "body": body})
+        await _refuse(sending, *refused)
 
     def _refused(self, path: str, headers: Headers) -> tuple[int, str] | None:
         host = headers.get("host", "")
@@ -92,6 +96,16 @@ class Guard:
         if hmac.compare_digest(given.encode(), self.token.encode()):
             return None
         return 401, "a token is needed: send the header Authorization: Bearer TOKEN"
+
+
+async def _refuse(send: Send, status: int, reason: str) -> None:
+    """An answer that says why there is no other."""
+    body = json.dumps({"reason": reason}).encode()
+    headers = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
+    if status == 401:
+        headers.append((b"www-authenticate", b"Bearer"))
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
 
 
 def _place(address: str) -> tuple[str, str]:

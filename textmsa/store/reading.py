@@ -77,7 +77,7 @@ class Store:
             begun = (path / PREPARATION).is_file()
             if begun:
                 raise UserError(f"{path}: not finished; run textmsa prepare ... --out {path} again, as before")
-            raise UserError(f"{path}: not a store; make one with: textmsa prepare CORPUS --out {path}")
+            raise UserError(f"{path}: not a store; give one, made with: textmsa prepare CORPUS --out STORE")
         manifest = Manifest.load(path / MANIFEST)
         statistics = Statistics.load(path / STATISTICS)
         if statistics.sha256 != manifest.statistics_sha256:

@@ -3,7 +3,7 @@
 import { versus } from "./compare.js";
 import { by, el } from "./dom.js";
 import * as jobs from "./jobs.js";
-import { inWords } from "./panel.js";
+import { inWords, signedEnd } from "./panel.js";
 import { KEYS, press } from "./player.js";
 import { record } from "./record.js";
 import { ofExplanation, ofPrediction, ofTimeline } from "./view.js";
@@ -40,7 +40,7 @@ function askForToken() {
 async function begin() {
   const answer = await ask("/v1/model");
   model = await answer.json();
-  by("model-line").textContent = `Trained on ${model.corpus}; scores from ${model.score_range[0]} to ${model.score_range[1]}`;
+  by("model-line").textContent = `Trained on ${model.corpus}; scores from ${model.score_range.map(signedEnd).join(" to ")}`;
   by("card-text").textContent = model.card || "This model has no card.";
   by("transcribe").disabled = !model.can_transcribe;
   by("transcribe").checked = model.needs_words && model.can_transcribe; // nothing else can be scored

@@ -29,13 +29,13 @@ export function score(prediction, title = "Score") {
   );
 }
 
-const signedEnd = (value) => (value > 0 ? `+${value}` : `${value}`.replace("-", "\u2212"));
+export const signedEnd = (value) => (value > 0 ? `+${value}` : `${value}`.replace("-", "\u2212"));
 
 export function inWords(prediction) {
   const [low, high] = prediction.score_range;
   const { interval } = prediction;
-  const sure = interval ? `, ${Math.round(interval.level * 100)} % interval ${interval.low.toFixed(2)} to ${interval.high.toFixed(2)}` : "";
-  return `Score ${prediction.score.toFixed(2)} on a scale from ${low} to ${high}, ${prediction.polarity}${sure}`;
+  const sure = interval ? `, ${Math.round(interval.level * 100)} % interval ${signed(interval.low)} to ${signed(interval.high)}` : "";
+  return `Score ${signed(prediction.score)} on a scale from ${signedEnd(low)} to ${signedEnd(high)}, ${prediction.polarity}${sure}`;
 }
 
 export function counted(prediction) {

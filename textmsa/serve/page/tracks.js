@@ -10,6 +10,7 @@ import { momentAt, runs, utteranceAt, wordAt } from "./view.js";
 
 const COLOURS = ["--c1", "--c2", "--c3", "--c4", "--c5", "--c6"];
 const DASHES = [[], [6, 4], [2, 3]];
+const STROKES = ["solid", "dashed", "dotted"]; // the same, below a name
 const DRAG = 6; // pixels that a finger moves before it draws a window
 const WAVE = 56;
 const nonce = document.querySelector("meta[name=style-nonce]")?.content;
@@ -198,7 +199,7 @@ export class Tracks {
       entry.plot.setSeries(i + 1, { show: on });
     };
     const boxes = group.map((series, i) =>
-      el("label", { class: "key", "--key": `var(${COLOURS[i % 6]})` },
+      el("label", { class: "key", "--key": `var(${COLOURS[i % 6]})`, "--stroke": STROKES[Math.floor(i / 6) % 3] },
         el("input", { type: "checkbox", checked: true, onchange: (event) => show(i, event.target.checked) }), series.name.replace(/^expression_/, "")));
     const every = (on) => boxes.forEach((box, i) => { box.firstChild.checked = on; show(i, on); });
     const button = (text, on) => el("button", { type: "button", class: "small", text, "aria-label": `${name}: ${text}`, onclick: () => every(on) });
