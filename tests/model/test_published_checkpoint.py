@@ -156,7 +156,7 @@ def test_missing_extra_and_misshapen_weights_are_refused_by_name(folder, tmp_pat
 
 def test_not_a_checkpoint(tmp_path):
     (tmp_path / "x.pth").write_bytes(b"not a checkpoint")
-    with pytest.raises(UserError, match="weights only"):
+    with pytest.raises(UserError, match=r"no file of weights and nothing else.*give the published .pth"):
         textmsa.import_checkpoint(tmp_path / "x.pth", encoder=tmp_path)
     with pytest.raises(UserError, match="not a file"):
         textmsa.import_checkpoint(tmp_path / "absent.pth", encoder=tmp_path)

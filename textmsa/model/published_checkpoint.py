@@ -149,7 +149,9 @@ def _read_state_dict(path: Path) -> "dict[str, Tensor]":
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        raise UserError(f"checkpoint {path} cannot be read as weights only: {first_line(error)}") from error
+        raise UserError(
+            f"checkpoint {path} is no file of weights and nothing else, and no other is read: give the published .pth"
+        ) from error
     state = content.get("state_dict", content) if isinstance(content, dict) else None
     if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
         raise UserError(f"checkpoint {path} holds no 'state_dict' of tensors: give the published .pth")

@@ -52,8 +52,10 @@ def label(
     textmsa label my_clips --agreement
     """
     folder = Path(folder)
-    if port not in PORTS or repeats < 0:
-        raise UserError(f"--port {port} --repeats {repeats}: give a port from 0 to 65535, and 0 or more clips")
+    if port not in PORTS:
+        raise UserError(f"--port {port}: give a port from 0 to 65535")
+    if repeats < 0:
+        raise UserError(f"--repeats {repeats}: give 0 or more clips")
     corpus = _corpus(folder)
     _hold_range(corpus)
     if agreement:

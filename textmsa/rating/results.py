@@ -58,7 +58,7 @@ class Results:
 
     def text(self) -> str:
         """For people."""
-        lines = [f"{self.folder}: {self.rated} of {self.clips} clips rated by {len(self.raters)} raters"]
+        lines = [f"{self.folder}: {self.rated} of {self.clips} clips rated by {_number_of(len(self.raters), 'rater')}"]
         for rater in self.raters:
             mean = "" if rater.mean is None else f", mean {rater.mean:+.2f}"
             skipped = f", {rater.skipped} skipped" if rater.skipped else ""
@@ -75,7 +75,9 @@ class Results:
         ]
         if 0 < self.alpha.clips < FEW:
             lines.append(f"  of {self.alpha.clips} clips: with fewer than {FEW} the intervals are too narrow")
-        lines.append(f"  {LABELS}: {self.written} labels are means of raters; {AGREEMENT} has the figures")
+        lines.append(
+            f"  {LABELS}: {_number_of(self.written, 'label')}, each the mean of its raters; {AGREEMENT} has the figures"
+        )
         if self.kept:
             lines.append(f"  {self.kept} labels that stood there before were left as they are")
         return "\n".join(lines)
@@ -209,3 +211,7 @@ def _figure(name: str, found: Agreement) -> str:
         return f"  {name:<12} not to be had: {found.reason}"
     interval = "" if found.low is None else f" [{found.low:.3f}, {found.high:.3f}]"
     return f"  {name:<12} {found.value:.3f}{interval} of {found.clips} clips and {found.raters} raters"
+
+
+def _number_of(count: int, thing: str) -> str:
+    return f"{count} {thing}{'' if count == 1 else 's'}"

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 LOG_EVERY_SECONDS = 10.0
 DRAWN_PER_SECOND = 5
+FEW = 10
+"""Up to so many items each counts, the first too; of more the first ones tell how long loading takes."""
 PLAIN_TERMINALS = ("dumb", "unknown")
 """Kinds of terminal that cannot redraw a line."""
 
@@ -60,6 +62,8 @@ class Meter:
     def __init__(self, *, total: int, label: str, done: int = 0) -> None:
         self.total, self.label, self.done = total, label, done
         self.first = done
+        self.warm: tuple[float, int] | None = None
+        """When the first item was done, and how many were then."""
         self.started = self.shown = time.monotonic()
         self.stop = _drawn(weakref.ref(self)) if is_live() and not _watchers else _nothing
         """Wipes the line off the terminal; may be called again."""
@@ -68,6 +72,8 @@ class Meter:
     def advance(self, steps: int = 1) -> None:
         """Count `steps` more items as done."""
         self.done += steps
+        if self.warm is None:
+            self.warm = time.monotonic(), self.done
         if self._tell():
             return
         now = time.monotonic()
@@ -85,9 +91,15 @@ class Meter:
 
     @property
     def seconds_left(self) -> float | None:
-        """Seconds until the end at the pace so far; None before there is one."""
-        fresh = self.done - self.first
-        return (self.total - self.done) * (time.monotonic() - self.started) / fresh if fresh else None
+        """Seconds until the end at the pace so far; None before there is one.
+
+        Of many items the pace is that since the first was done: until then workers load what they need.
+        """
+        started, first, least = self.started, self.first, 1
+        if self.total - self.first > FEW and self.warm is not None:
+            (started, first), least = self.warm, 2
+        counted = self.done - first
+        return (self.total - self.done) * (time.monotonic() - started) / counted if counted >= least else None
 
     def line(self) -> str:
         """How far it is."""

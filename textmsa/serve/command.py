@@ -111,11 +111,10 @@ def serve(
     check_extra()
     _check_numbers({"--max-mb": max_mb, "--max-seconds": max_seconds, "--timeout": timeout, "--memory-mb": memory_mb})
     _check_numbers({"--job-mb": job_mb, "--job-seconds": job_seconds, "--job-timeout": job_timeout, "--keep": keep})
-    if workers < 1 or queue < 0 or port not in PORTS:
-        raise UserError(
-            f"--workers {workers} --queue {queue} --port {port}: give at least 1 worker, a queue of 0 or more, and a "
-            "port from 0 to 65535"
-        )
+    if port not in PORTS:
+        raise UserError(f"--port {port}: give a port from 0 to 65535")
+    if workers < 1 or queue < 0:
+        raise UserError(f"--workers {workers} --queue {queue}: give at least 1 worker, and a queue of 0 or more")
     if jobs < 1 or job_queue < 0:
         raise UserError(f"--jobs {jobs} --job-queue {job_queue}: give at least 1 job, and a queue of 0 or more")
     token = _token(token, host, open_to_all=open_to_all)

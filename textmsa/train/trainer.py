@@ -167,11 +167,9 @@ class ProgressLine(TrainerCallback):
     def on_evaluate(self, args: object, state: TrainerState, control: object, **others: Any) -> None:
         """Show the validation MAE beside the count."""
         if self.meter is not None:
-            best = state.best_metric
-            shown = f"valid MAE {others['metrics']['eval_mae']:.3f}" + (
-                f", best {best:.3f}" if best is not None else ""
-            )
-            self.meter.label = f"{self.label} ({shown})"
+            mae, before = others["metrics"]["eval_mae"], state.best_metric  # which this epoch is not among yet
+            best = mae if before is None else min(mae, before)
+            self.meter.label = f"{self.label} (valid MAE {mae:.3f}, best {best:.3f})"
 
     def on_train_end(self, args: object, state: TrainerState, control: object, **others: Any) -> None:
         """Close the line."""
