@@ -1,5 +1,6 @@
 """The page of a run: figures, left-out baselines and clips, nothing from elsewhere, words as words."""
 
+import html
 import json
 from typing import Any
 
@@ -7,6 +8,7 @@ import pytest
 from network_fixtures import save_tiny_encoder, small_recipe
 from small_corpora import write_corpus, write_table
 
+from textmsa.evaluate.baselines import IN_WORDS, NAMES
 from textmsa.evaluate.command import evaluate
 from textmsa.model import text_encoder
 from textmsa.prepare.command import prepare
@@ -34,6 +36,8 @@ def test_the_page_of_a_run_shows_what_was_measured_and_what_was_left_out(tmp_pat
     page = write_report(tmp_path / "report.html", run=run, store=tmp_path / "store", evaluation=evaluation).read_text()
     assert "left out: no training clip has a transcript" in page
     assert f"{evaluation.metrics['mae']:.3f}" in page
+    assert evaluation.baselines.keys() and not [name for name in NAMES if "_" in name and name in page]
+    assert all(f"<td>{html.escape(IN_WORDS[name])}</td>" in page for name in evaluation.baselines)
     assert "One seed's network: MAE" in page
     told, given = page.split('<script type="application/json" id="data">')
     assert "\\u003cb>words" in given and "<b>words" not in page

@@ -63,6 +63,7 @@ ROWS = {
     ),
     "no_probes": Change("streams' scores without probes", {"model.probes": False}),
     "no_readings": Change("score without the streams' readings and their coincidence", {"model.readings": False}),
+    "no_rating": Change("score that does not begin with the encoder's own rating", {"model.rating": False}),
     "video_shuffled": Change("video's steps shuffled in time", {"inputs.video_order": "shuffled"}),
     "timeless": Change("measured explanations without times", {"inputs.explanations": "timeless"}),
     "explained_transcript": Change("explanation of the transcript only", {"inputs.explanations": "transcript"}),

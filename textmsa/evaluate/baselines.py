@@ -31,8 +31,20 @@ from textmsa.store.reading import Store
 BOOSTING_GRID = [{"max_iter": n, "learning_rate": rate} for n in (60, 150) for rate in (0.03, 0.1)]
 OF_MEDIA = ("ridge_all", "gbm_all", "gbm_facts", "late_fusion")
 OF_SEED = "fine_tuned_seed_"
-NAMES = ("mean", "ridge_text", *OF_MEDIA, "stacked_ridge", "stacked_gbm", "fine_tuned")
-"""All there are, each a column of predictions.csv where it was fitted."""
+IN_WORDS = {
+    "mean": "mean of the training labels",
+    "ridge_text": "ridge on transcript embeddings",
+    "ridge_all": "ridge on all pooled features",
+    "gbm_all": "gradient boosting on all pooled features",
+    "gbm_facts": "gradient boosting on these and the facts of the explanations",
+    "late_fusion": "late fusion (the same encoder fine-tuned, and pooled features)",
+    "stacked_ridge": "ridge on readings of words, voice and face, and all pooled features",
+    "stacked_gbm": "gradient boosting on these readings and the facts of the explanations",
+    "fine_tuned": "the same encoder fine-tuned plainly",
+}
+"""All there are -> what they are, for people."""
+NAMES = tuple(IN_WORDS)
+"""Each a column of predictions.csv where it was fitted."""
 Recipe = Callable[[], Floats]
 """What fits a baseline and gives its scores (N,)."""
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from textmsa.contributions import Contributions, contributions
+from textmsa.evaluate.baselines import IN_WORDS
 from textmsa.evaluate.command import Evaluation
 from textmsa.evaluate.labelled import labelled_clips
 from textmsa.evaluate.paired import Floats
@@ -65,27 +66,37 @@ def _verdict(evaluation: Evaluation) -> str:
     if not gap:
         return "No baselines were fitted."
     low, high = gap["interval"]
-    name = html.escape(gap["baseline"])
+    name = _in_words(gap["baseline"])
     if high < 0:
         words = f"TEXT's error is lower than that of the best baseline, {name}"
     elif low > 0:
         words = f"TEXT's error is higher than that of the best baseline, {name}"
     else:
         words = f"TEXT and the best baseline, {name}, cannot be told apart on these clips"
-    beaten = [html.escape(n) for n, row in evaluation.baselines.items() if evaluation.metrics["mae"] < row["mae"]]
-    lost = [html.escape(n) for n, row in evaluation.baselines.items() if evaluation.metrics["mae"] >= row["mae"]]
-    interval = f"difference in MAE {gap['mae']:+.3f}, 95 % bootstrap interval [{low:+.3f}, {high:+.3f}]"
-    ranks = f"Lower MAE than: {', '.join(beaten) or 'none'}; not lower than: {', '.join(lost) or 'none'}."
+    lost = [_in_words(n) for n, row in evaluation.baselines.items() if evaluation.metrics["mae"] >= row["mae"]]
+    interval = f"difference in MAE {_signed(gap['mae'])}, 95 % bootstrap interval [{_signed(low)}, {_signed(high)}]"
+    ranks = f"Not lower than that of: {'; '.join(lost)}." if lost else "It is the lowest of the table."
     return f"{words} ({interval}). {ranks}"
+
+
+def _in_words(baseline: str) -> str:
+    """What a baseline is, as HTML; others, such as one seed's, by their column's name."""
+    return html.escape(IN_WORDS.get(baseline, baseline))
+
+
+def _signed(value: float) -> str:
+    return f"{value:+.3f}".replace("-", "\N{MINUS SIGN}")
 
 
 def _table(evaluation: Evaluation) -> str:
     seeds = len(evaluation.by_seed)
     us = f"TEXT, mean score of {seeds} seeds" if seeds else "TEXT"
-    rows = [(us, evaluation.metrics, " class='us'"), *((n, row, "") for n, row in evaluation.baselines.items())]
+    rows = [
+        (us, evaluation.metrics, " class='us'"),
+        *((_in_words(n), row, "") for n, row in evaluation.baselines.items()),
+    ]
     cells = "".join(
-        f"<tr{mark}><td>{html.escape(name)}</td>"
-        f"<td class='n'>{row['mae']:.3f}</td><td class='n'>{_number(row['corr'])}</td></tr>"
+        f"<tr{mark}><td>{name}</td><td class='n'>{row['mae']:.3f}</td><td class='n'>{_number(row['corr'])}</td></tr>"
         for name, row, mark in rows
     )
     floors = "".join(
@@ -93,7 +104,7 @@ def _table(evaluation: Evaluation) -> str:
         for name, value in evaluation.floors.items()
     )
     out = "".join(
-        f"<tr><td>{html.escape(name)}</td><td colspan='2'><small>left out: {html.escape(reason)}</small></td></tr>"
+        f"<tr><td>{_in_words(name)}</td><td colspan='2'><small>left out: {html.escape(reason)}</small></td></tr>"
         for name, reason in evaluation.left_out.items()
     )
     unlabelled = f"<p><small>{evaluation.unlabelled} clips without label left out.</small></p>"

@@ -247,8 +247,8 @@ def rating_head(text_encoder: str, score_range: tuple[float, float]) -> tuple[np
         weight_F, bias = record["head"]["weight"], float(record["head"]["bias"])
     else:
         raise UserError(
-            f"model.rating true: text encoder {text_encoder!r} has learnt no ratings; take {EVERYDAY}, or a folder of "
-            f"{COMMAND}"
+            f"model.rating true: text encoder {text_encoder!r} has learnt no ratings; take {EVERYDAY}, a folder of "
+            f"{COMMAND}, or model.rating false"
         )
     low, high = score_range
     half = (high - low) / 2  # ratings are from -1 to 1
