@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from small_corpora import write_corpus
+from small_corpora import write_clip, write_corpus
 
 from textmsa import cli, seams
 from textmsa.arguments import help_page, parse
@@ -234,6 +234,16 @@ def test_importing_the_library_configures_no_logging():
 def test_what_the_user_can_mend_is_one_line(capsys, how, line):
     assert main(["fail", how]) == 2
     assert capsys.readouterr() == ("", f"textmsa fail: {line}\n")
+
+
+def test_where_words_are_not_known_the_command_names_its_options(capsys, tmp_path):
+    clip = str(tmp_path / "clip.mp4")
+    write_clip(Path(clip), seed=0)
+    assert main(["predict", clip]) == 2
+    said = capsys.readouterr().err
+    assert said.endswith("or take a run that reads voice and face (--text, --transcribe, --model RUN)\n")
+    assert main(["predict", clip, "--text", "Fine.", "--contributions", "time"]) == 0
+    assert re.search(r"note +over time nothing is told: .* \(--transcribe\)\n", capsys.readouterr().out)
 
 
 @pytest.mark.usefixtures("commands")

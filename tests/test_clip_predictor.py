@@ -141,4 +141,5 @@ def test_of_words_without_times_everyday_says_why_it_tells_nothing_of_time(clips
     prediction = EverydayPredictor(parts=built()).predict(clips[0], text="Fine.", contributions="time")
     assert prediction.over_time == [] and NO_TIMES in prediction.notes
     assert as_text(prediction).count("over time nothing is told") == 1
+    assert "--" not in NO_TIMES, "a page shows it too"
     assert NO_TIMES not in EverydayPredictor(parts=built()).predict(clips[0], text="Fine.").notes

@@ -126,6 +126,8 @@ def test_without_words_there_is_one_line_and_no_score(everyday, tiny_run, text):
     with pytest.raises(UserError, match="scores words alone") as caught:
         everyday.predict(clip, text=text)
     assert "\n" not in str(caught.value)
+    assert "--" not in str(caught.value), "a page shows this too"
+    assert "--text" in caught.value.options and "--transcribe" in caught.value.options
     with pytest.raises(UserError, match="neither a clip nor text"):
         everyday.predict(None, text=text)
 

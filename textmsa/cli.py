@@ -149,7 +149,7 @@ def one_line(error: Exception) -> str | None:
     from textmsa.errors import UserError
 
     if isinstance(error, UserError):
-        return str(error)
+        return str(error) + (f" ({error.options})" if error.options else "")
     if isinstance(error, ModuleNotFoundError) and error.name and error.name.partition(".")[0] != "textmsa":
         package = error.name.partition(".")[0]
         return f"needs the package {package!r}, which is not installed: {_how_to_install(package)}"

@@ -16,7 +16,19 @@ class TextMsaError(Exception):
 
 
 class UserError(TextMsaError):
-    """One line: what was given, what is allowed, what to do. The CLI prints it and exits with 2."""
+    """One line: what was given, what is allowed, what to do. The CLI prints it and exits with 2.
+
+    Parameters
+    ----------
+    message
+        The line. Where it can also be read on a page, or by a program, it names no options.
+    options
+        Then those of the command line that mend it, which the CLI adds.
+    """
+
+    def __init__(self, message: str = "", *, options: str = "") -> None:
+        super().__init__(message)
+        self.options = options
 
 
 class ClipError(TextMsaError):

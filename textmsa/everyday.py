@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 ALONE = "scored by words alone; voice and face are explained and do not count"
 NO_TIMES = (
     "over time nothing is told: words alone are scored, and it is not known when each is said (it is of words that are "
-    "recognised, --transcribe, or of subtitles)"
+    "recognised, or of subtitles)"
 )
 LEVEL = "0.9"
 BASE_SCORE = 0.0  # of no words: the middle of the range
@@ -114,7 +114,8 @@ class EverydayPredictor(ClipPredictor):
         if not spoken.text:
             raise UserError(
                 f"{path}: its words are not known ({spoken.reason}), and the model {EVERYDAY!r} scores words alone; "
-                "give what is said as text, have it recognised (--transcribe), or take a run that reads voice and face"
+                "give what is said as text, have it recognised, or take a run that reads voice and face",
+                options="--text, --transcribe, --model RUN",
             )
 
     def _scored(self, clips: Sequence[SeenClip]) -> list[Prediction]:

@@ -2,14 +2,14 @@
 
 import logging
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from textmsa.clip_predictor import ClipPredictor
 from textmsa.errors import UserError, first_line
-from textmsa.everyday import EverydayPredictor
+from textmsa.everyday import NO_TIMES, EverydayPredictor
 from textmsa.model.everyday import EVERYDAY
 from textmsa.prediction_text import as_json, as_text
 from textmsa.speech.transcripts import Recogniser, chosen_model
@@ -72,7 +72,10 @@ class PredictResult:
 
     def text(self) -> str:
         """The prediction, for people or programs."""
-        return as_json(self.prediction) if self.json else as_text(self.prediction)
+        if self.json:
+            return as_json(self.prediction)
+        notes = (f"{note} (--transcribe)" if note == NO_TIMES else note for note in self.prediction.notes)
+        return as_text(replace(self.prediction, notes=tuple(notes)))
 
 
 def predict(

@@ -11,6 +11,10 @@ from long_timeline import long_timeline
 from media_fixtures import RECORDINGS
 from serving import Server, serving
 
+from textmsa.errors import UserError
+from textmsa.everyday import EverydayPredictor
+from textmsa.types import Transcript
+
 pytestmark = pytest.mark.slow
 SENTENCE = "I loved it, but the end was bad."
 
@@ -71,6 +75,112 @@ def test_a_clip_is_uploaded_played_sought_and_read(opened):
     assert page.locator("#help").is_visible()
     page.keyboard.press("Escape")
     assert page.locator("#help").is_hidden()
+
+
+def test_where_words_are_given_nothing_is_to_be_recognised(opened):
+    page, box = opened.page, opened.page.locator("#transcribe")
+    until(page, "document.querySelector('#model-line').textContent.startsWith('Trained on')")
+    page.check("#transcribe")
+    page.fill("#words", SENTENCE)
+    assert box.is_disabled() and not box.is_checked()
+    page.fill("#words", "")
+    assert box.is_enabled() and box.is_checked(), "as it was"
+
+
+def test_of_what_a_model_does_not_score_there_is_no_figure(opened):
+    """Voice and face beside words that are scored alone."""
+    prediction = {
+        "score": 1.25, "interval": None, "base": 0.0, "base_of": "the middle", "missing": {"video": "none"},
+        "contributions": {"text": 1.25, "audio": 0.0, "video": 0.0}, "scored_by": ["text"],
+    }  # fmt: skip
+    counted, beside = opened.page.evaluate(
+        """async (prediction) => {
+          const [{ counted }, { versus }] = [await import("/page/panel.js"), await import("/page/compare.js")];
+          const texts = (element, rows) => [...element.querySelectorAll(rows)].map((row) => row.textContent);
+          const clip = { prediction };
+          return [texts(counted(prediction), ".bar-of"), texts(versus(clip, clip), "tbody tr")];
+        }""",
+        prediction,
+    )
+    assert counted == ["words+1.25", "voiceexplained only", "facemissing"]
+    assert beside[2:] == ["words counted+1.25+1.25+0.00", "voice counted\u2013\u2013", "face counted\u2013\u2013"]
+
+
+def test_of_a_file_without_pictures_no_share_of_faces_is_told(opened):
+    page = opened.page
+    page.set_input_files("#file", str(RECORDINGS / "speech.flac"))
+    page.fill("#words", SENTENCE)
+    page.click("#score")
+    page.wait_for_selector(".panel .scale", timeout=120_000)
+    assert page.locator("[aria-label='Face seen'] .label").inner_text().split("\n") == ["Face seen", "no pictures"]
+    shown = page.locator(".readout").inner_text().split("\n")
+    assert shown[shown.index("face seen") + 1] == "\u2013"
+
+
+def test_words_on_the_tracks_are_read_whole_or_end_with_an_ellipsis_or_are_tints_alone(opened):
+    drawn = opened.page.evaluate(
+        """async () => {
+          const { words } = await import("/page/lanes.js");
+          const told = { text: "everybody", start: 0, end: 1, change: 0.5 };
+          const lane = words([told, { text: "he", start: 1, end: 1.2, change: null }]);
+          return [1000, 60, 20].map((width) => {
+            const pen = document.createElement("canvas").getContext("2d"), drawn = [];
+            pen.fillText = (text) => drawn.push(text);
+            lane.onto(pen, { from: 0, wide: 1.2, to: 1.2 }, width);
+            return drawn;
+          });
+        }"""
+    )
+    whole, cut, tints = drawn
+    assert whole == ["everybody", "he"]
+    assert len(cut) == 1 and cut[0].startswith("ev") and cut[0].endswith("\u2026")
+    assert tints == []
+
+
+def test_the_model_card_is_read_as_a_text(opened):
+    """Its header for hubs is left out, and what it says is never markup."""
+    page = opened.page
+    page.click("#open-card")
+    until(page, "document.querySelector('#card-text h3')")
+    shown = page.locator("#card-text").inner_text()
+    assert shown.startswith("TEXT, trained on ") and "license" not in shown.split("\n")[0] and "##" not in shown
+    assert page.locator("#card-text table").count() >= 2 and page.locator("#card-text pre").count() == 2
+    card = (
+        "---\nlicense: x\n---\n\n# A <img src=x>\n\none\ntwo `a*b` **three**\n- an\n  item\n- other\n\n"
+        "| a | b \\| c |\n|---|---|\n| 1 | |\n```sh\n# no heading\n\nx\n```\n#x\n```\nopen"
+    )
+    made = page.evaluate(
+        """async (card) => {
+          const { markdown } = await import("/page/markdown.js");
+          return markdown(card).map((one) => one.outerHTML);
+        }""",
+        card,
+    )
+    assert made == [
+        "<h3>A &lt;img src=x&gt;</h3>",
+        "<p>one two <code>a*b</code> <strong>three</strong></p>",
+        "<ul><li>an item</li><li>other</li></ul>",
+        '<table><thead><tr><th scope="col">a</th><th scope="col">b | c</th></tr></thead>'
+        "<tbody><tr><td>1</td><td></td></tr></tbody></table>",
+        '<pre tabindex="0"># no heading\n\nx</pre>',
+        "<p>#x</p>",
+        '<pre tabindex="0">open</pre>',
+    ]
+
+
+@pytest.mark.parametrize("opened", [{}, {"width": 390, "height": 844}], ids=["wide", "phone"], indirect=True)
+def test_the_empty_page_is_well_laid_out(opened):
+    """What is to be done stands in the middle of its box, and the button that sends beside the choices, not below."""
+    page = opened.page
+    box, score = page.locator("#drop").bounding_box(), page.locator("#score").bounding_box()
+    inner = page.locator("#drop .row").bounding_box()
+    said, long = page.locator("#chosen").bounding_box(), page.locator("#long").bounding_box()
+    above, below = said["y"] - box["y"], box["y"] + box["height"] - inner["y"] - inner["height"]
+    assert above == pytest.approx(below, abs=2) and above < box["height"] / 3
+    assert inner["x"] + inner["width"] / 2 == pytest.approx(box["x"] + box["width"] / 2, abs=2)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    if page.viewport_size["width"] > 400:
+        assert score["y"] < long["y"] + long["height"] < score["y"] + score["height"]
 
 
 def test_what_is_kept_is_what_was_shown(opened, tmp_path):
@@ -160,13 +270,19 @@ def test_side_by_side_no_word_or_figure_is_broken_on_a_phone(opened):
 
 def test_where_nobody_speaks_voice_and_face_are_told_without_a_score(opened):
     page = opened.page
-    reason = "clip: its words are not known (no speech is heard), and the model scores words alone"
+    with pytest.raises(UserError) as caught:
+        EverydayPredictor()._check_words(
+            Path("clip"), Transcript(None, "speech recognition", reason="no speech is heard")
+        )
+    reason = str(caught.value)
     refusal = {"status": 422, "content_type": "application/json", "body": json.dumps({"reason": reason})}
     page.route("**/v1/predict", lambda route: route.fulfill(**refusal))
     page.set_input_files("#file", str(RECORDINGS / "speaker.mp4"))
     page.click("#score")
     page.wait_for_selector(".told dd", timeout=120_000)
-    assert page.locator(".panel").inner_text().startswith("No score\n\nits words are not known (no speech is heard)")
+    panel = page.locator(".panel").inner_text()
+    assert panel.startswith("No score\n\nits words are not known (no speech is heard)")
+    assert "Type what is said" in panel and "--" not in panel and "take a run" not in panel
     assert "They say" in page.locator(".told").inner_text()
     page.keyboard.press("End")
     until(page, f"{TIME} > 1")

@@ -33,7 +33,7 @@ MOST_REPETITION = 2.4  # of text to its zlib; above it Whisper goes round in cir
 SURE_LANGUAGE = 0.5  # below it no language is told
 NO_SPEECH = "no speech is heard"
 UNCLEAR = "speech is heard, but no words are clear"
-UNCLEAR_ENGLISH = "speech is heard, but no English words are clear (--speech-model base knows other languages)"
+UNCLEAR_ENGLISH = "speech is heard, but no English words are clear (the speech model base knows other languages)"
 _DESCRIBED = re.compile(r"\W*[\[(*♪][^\])]*[\])*♪]\W*")  # "(speaking in foreign language)": no words of the speaker
 
 

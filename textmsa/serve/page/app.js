@@ -3,6 +3,7 @@
 import { versus } from "./compare.js";
 import { by, el } from "./dom.js";
 import * as jobs from "./jobs.js";
+import { markdown } from "./markdown.js";
 import { inWords, signedEnd } from "./panel.js";
 import { KEYS, press } from "./player.js";
 import { record } from "./record.js";
@@ -16,6 +17,7 @@ let asking = null; // the AbortController of the request that runs
 let shown = []; // { viewer, address }, two where clips are compared
 let current = null; // the viewer that keys mean
 let stopRecording = null;
+let listens = false; // what the box says that has what is said recognised, where no words are given
 
 // One request, with the token; asks for one where it is needed.
 async function ask(path, options = {}) {
@@ -41,14 +43,28 @@ async function begin() {
   const answer = await ask("/v1/model");
   model = await answer.json();
   by("model-line").textContent = `Trained on ${model.corpus}; scores from ${model.score_range.map(signedEnd).join(" to ")}`;
-  by("card-text").textContent = model.card || "This model has no card.";
-  by("transcribe").disabled = !model.can_transcribe;
-  by("transcribe").checked = model.needs_words && model.can_transcribe; // nothing else can be scored
+  by("card-text").replaceChildren(...markdown(model.card || "This model has no card."));
+  listens = model.needs_words && model.can_transcribe; // nothing else can be scored
+  offerToListen();
   by("transcribe").parentElement.title = model.can_transcribe ? "" : "The server has no speech recognition: pip install 'textmsa[speech]'";
   const { samples } = await (await ask("/v1/samples")).json();
   const list = by("sample");
   list.hidden = !samples.length;
   list.append(el("option", { value: "", text: "Or one of the server\u2019s" }), ...samples.map((name) => el("option", { value: name, text: name })));
+}
+
+// Words that are given need no recognising; what was ticked comes back when they are taken out.
+function offerToListen() {
+  const given = Boolean(by("words").value.trim()), box = by("transcribe");
+  box.disabled = given || !model?.can_transcribe;
+  box.checked = listens && !given;
+}
+
+// Why a clip has no score, with what can be done on this page.
+function whyNot(reason) {
+  const [why, more] = reason.replace(/^clip: /, "").split("; give what is said");
+  const tick = model.can_transcribe && !by("transcribe").checked ? ", or tick \u201cRecognise what is said\u201d" : "";
+  return more === undefined ? why : `${why}. Type what is said${tick}.`;
 }
 
 function say(text, bad = false) {
@@ -168,7 +184,7 @@ async function answered(what) {
   if (answer.status === 422 && /words|nobody|no speech/.test(document_.reason)) {
     say("No score; looking at voice and face \u2026");
     const explained = await send("/v1/explain", {});
-    if (explained.ok) return ofExplanation(await explained.json(), document_.reason.replace(/^clip: /, ""), name);
+    if (explained.ok) return ofExplanation(await explained.json(), whyNot(document_.reason), name);
   }
   const wait = answer.headers.get("Retry-After");
   say(document_.reason + (wait ? `; try again in ${wait} s` : ""), true);
@@ -223,7 +239,8 @@ function wire() {
   by("long").addEventListener("change", () => check() && by("status").classList.contains("warning") && say(""));
   by("record").addEventListener("click", toggleRecording);
   by("record").hidden = !(navigator.mediaDevices && window.MediaRecorder);
-  by("words").addEventListener("input", () => (by("transcribe").disabled = Boolean(by("words").value.trim()) || !model?.can_transcribe));
+  by("words").addEventListener("input", offerToListen);
+  by("transcribe").addEventListener("change", (event) => (listens = event.target.checked));
   const drop = by("drop");
   for (const name of ["dragenter", "dragover"]) document.addEventListener(name, (event) => { event.preventDefault(); drop.classList.add("over-it"); });
   for (const name of ["dragleave", "drop"]) document.addEventListener(name, () => drop.classList.remove("over-it"));

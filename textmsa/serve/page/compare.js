@@ -1,6 +1,7 @@
 // Two clips side by side, in figures and a sentence.
 
 import { MODALITIES, el, signed } from "./dom.js";
+import { isScored } from "./panel.js";
 
 export function versus(one, other) {
   const [a, b] = [one.prediction, other.prediction];
@@ -13,7 +14,7 @@ export function versus(one, other) {
     el("thead", {}, el("tr", {}, el("td"), el("th", { scope: "col", text: one.name || "first", dir: "auto" }), el("th", { scope: "col", text: other.name || "second", dir: "auto" }), el("th", { scope: "col", text: "difference" }))),
     el("tbody", {}, row("Score", (any) => any.score),
       row("Interval", () => null, ({ interval }) => (interval ? `${signed(interval.low)} to ${signed(interval.high)}` : "none")),
-      ...MODALITIES.map(([name, people]) => row(`${people} counted`, (any) => any.contributions[name]))),
+      ...MODALITIES.map(([name, people]) => row(`${people} counted`, (any) => (isScored(any, name) ? any.contributions[name] : null)))),
   );
   return el("section", { class: "box" }, el("h2", { text: "Side by side" }), el("p", { text: `${Math.abs(gap) < 0.005 ? "Both score the same" : `The second scores ${Math.abs(gap).toFixed(2)} ${gap > 0 ? "higher" : "lower"}`}${sure(a.interval, b.interval)}` }), table);
 }

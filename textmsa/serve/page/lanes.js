@@ -50,12 +50,15 @@ export function ruler(duration) {
   });
 }
 
+const LETTERS = 3; // what fewer letters of a word have room for says nothing
+
 // Each word at its time on a ground tinted by what it did; from afar only the tints.
 export function words(list) {
   const most = list.reduce((all, word) => Math.max(all, Math.abs(word.change ?? 0)), 1e-9);
   return new Lane("words", 32, (pen, scale) => {
     pen.font = "12px system-ui, sans-serif";
     pen.textBaseline = "middle";
+    const least = pen.measureText("n".repeat(LETTERS)).width;
     for (const word of shown(list, scale)) {
       const x = scale.x(word.start), wide = Math.max(1, scale.x(word.end) - x - 1), force = Math.abs(word.change ?? 0) / most;
       pen.fillStyle = colour("--sheet");
@@ -67,21 +70,34 @@ export function words(list) {
         pen.globalAlpha = 1;
         pen.fillRect(x, scale.height - 7, wide, 3);
       }
-      if (wide < 9) continue;
+      if (wide < least) continue;
       pen.fillStyle = colour("--ink");
-      clipped(pen, word.text.trim(), x + 2, scale.height / 2 - 1, wide - 2);
+      clipped(pen, word.text.trim(), x + 2, scale.height / 2 - 1, wide - 3);
     }
   });
 }
 
-// A text in the room that there is; what does not fit is cut, and nothing is drawn over a neighbour.
-function clipped(pen, text, x, y, wide) {
+// A text in the room that there is; one that does not fit ends with an ellipsis, and nothing is drawn over a neighbour.
+function clipped(pen, whole, x, y, wide) {
+  const text = shortened(pen, whole, wide);
   pen.save();
   pen.beginPath();
   pen.rect(x, 0, wide, 400);
   pen.clip();
   pen.fillText(text, x, y);
   pen.restore();
+}
+
+function shortened(pen, text, wide) {
+  const letters = [...text.slice(0, 400)], cut = (count) => `${letters.slice(0, count).join("").trimEnd()}\u2026`;
+  if (letters.join("") === text && pen.measureText(text).width <= wide) return text;
+  let [fits, many] = [1, letters.length];
+  while (many - fits > 1) {
+    const middle = (fits + many) >> 1;
+    if (pen.measureText(cut(middle)).width <= wide) fits = middle;
+    else many = middle;
+  }
+  return cut(fits);
 }
 
 export function utterances(view) {

@@ -38,6 +38,9 @@ export function inWords(prediction) {
   return `Score ${signed(prediction.score)} on a scale from ${signedEnd(low)} to ${signedEnd(high)}, ${prediction.polarity}${sure}`;
 }
 
+// Whether the score is of words, voice or face at all; a model may only explain them.
+export const isScored = (prediction, name) => (prediction.scored_by ?? [name]).includes(name);
+
 export function counted(prediction) {
   const { contributions, base } = prediction;
   if (!Object.keys(contributions).length) return null;
@@ -45,12 +48,13 @@ export function counted(prediction) {
   const rows = MODALITIES.map(([name, people]) => {
     const value = contributions[name] ?? 0;
     const alone = prediction.unimodal?.[name];
-    const note = name in prediction.missing ? "missing" : !(prediction.scored_by ?? [name]).includes(name) ? "explained only" : alone == null ? "" : `alone ${signed(alone)}`;
+    const counts = isScored(prediction, name);
+    const note = name in prediction.missing ? "missing" : !counts ? "explained only" : alone == null ? "" : `alone ${signed(alone)}`;
     return el(
       "div", { class: "bar-of" }, el("span", { text: people }),
       el("span", { class: "bar-rail", "aria-hidden": "true" },
         el("i", { class: `${name} ${value < 0 ? "left" : "right"}`, "--wide": Math.abs(value) / most })),
-      el("b", { text: signed(value) }), el("small", { text: note }),
+      el("b", { text: counts ? signed(value) : "" }), el("small", { text: note }),
     );
   });
   return el(

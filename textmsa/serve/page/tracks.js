@@ -173,8 +173,9 @@ export class Tracks {
     const { face, hz } = this.view;
     if (face) {
       const looked = face.filter((one) => one !== null);
-      const share = `${Math.round((looked.filter(Boolean).length / Math.max(looked.length, 1)) * 100)} %`;
-      this.painted("Face seen", share, lanes.presence(runs(face), hz, `A face is seen in ${share} of the clip`));
+      const share = `${Math.round((looked.filter(Boolean).length / looked.length) * 100)} %`;
+      const [note, label] = looked.length ? [share, `A face is seen in ${share} of the clip`] : ["no pictures", "There are no pictures"];
+      this.painted("Face seen", note, lanes.presence(runs(face), hz, label));
     }
     const groups = new Map();
     for (const series of this.view.series.filter((one) => one.of === "face")) {

@@ -8,6 +8,9 @@
 const NAMES = { energy: "loudness", mouth_down: "mouth corners down", brow_raise: "brows raised", brow_lower: "brows lowered", blink: "eyes closed", jaw_open: "mouth open" };
 const UNITS = { "dB of full scale": "dB" };
 
+// Where a face is seen; of a file without pictures nowhere is looked.
+const looked = (face, missing) => (face && /no video stream/.test(missing.video ?? "") ? face.map(() => null) : face ?? null);
+
 // The answer of /v1/predict with tracks=true.
 export function ofPrediction(prediction, name = "") {
   const { tracks } = prediction;
@@ -18,7 +21,7 @@ export function ofPrediction(prediction, name = "") {
   };
   return {
     name, duration: tracks.duration, hz: tracks.hz, range: prediction.score_range, peaks: tracks.peaks, peaksPerSecond: tracks.peaks_per_second,
-    series: tracks.series, face: tracks.face, words: tracks.words, utterances: [whole], moments: prediction.over_time,
+    series: tracks.series, face: looked(tracks.face, prediction.missing), words: tracks.words, utterances: [whole], moments: prediction.over_time,
     prediction, about: null, missing: prediction.missing, notes: tracks.notes ?? [], document: prediction,
   };
 }
@@ -27,7 +30,7 @@ export function ofPrediction(prediction, name = "") {
 export function ofExplanation(explained, why, name = "", tracks = null) {
   return {
     name, duration: tracks?.duration ?? 0, hz: tracks?.hz ?? 10, range: null, peaks: tracks?.peaks ?? [], peaksPerSecond: tracks?.peaks_per_second ?? 50,
-    series: tracks?.series ?? [], face: tracks?.face ?? null, words: tracks?.words ?? [], utterances: [], moments: [],
+    series: tracks?.series ?? [], face: looked(tracks?.face, explained.missing), words: tracks?.words ?? [], utterances: [], moments: [],
     prediction: null, explained, why, about: null, missing: explained.missing, notes: [], document: explained,
   };
 }
@@ -48,7 +51,7 @@ export function ofTimeline(document_) {
   return {
     name: document_.file.split(/[\\/]/).at(-1), duration: document_.duration, hz: hertz, range,
     peaks: (tracks.energy?.values ?? []).map((level) => (level === null ? 0 : 10 ** (level / 20))), peaksPerSecond: hertz,
-    series, face: tracks.face ? tracks.face.values.map((value) => (value === null ? null : value > 0)) : null,
+    series, face: looked(tracks.face?.values.map((value) => (value === null ? null : value > 0)), document_.missing),
     words: utterances.flatMap((one) => one.words), utterances,
     moments: scored.map(({ start, end, prediction }) => ({ start, end, change: prediction.contributions })),
     prediction: null, about: document_, missing: document_.missing, notes: document_.damage, document: document_,
