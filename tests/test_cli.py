@@ -5,6 +5,7 @@ import errno
 import inspect
 import logging
 import re
+import shlex
 import runpy
 import shlex
 import subprocess
@@ -237,11 +238,12 @@ def test_what_the_user_can_mend_is_one_line(capsys, how, line):
 
 
 def test_where_words_are_not_known_the_command_names_its_options(capsys, tmp_path):
-    clip = str(tmp_path / "clip.mp4")
+    clip = str(tmp_path / "a clip.mp4")
     write_clip(Path(clip), seed=0)
     assert main(["predict", clip]) == 2
     said = capsys.readouterr().err
-    assert said.endswith("or take a run that reads voice and face (--text, --transcribe, --model RUN)\n")
+    assert "or take a run that reads voice and face (--text, --transcribe, --model RUN; " in said
+    assert said.endswith(f"textmsa explain {shlex.quote(clip)})\n")
     assert main(["predict", clip, "--text", "Fine.", "--contributions", "time"]) == 0
     assert re.search(r"note +over time nothing is told: .* \(--transcribe\)\n", capsys.readouterr().out)
 

@@ -3,6 +3,7 @@
 It needs no run and no corpus: explanations say what can be said without one to compare with.
 """
 
+import shlex
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -115,7 +116,8 @@ class EverydayPredictor(ClipPredictor):
             raise UserError(
                 f"{path}: its words are not known ({spoken.reason}), and the model {EVERYDAY!r} scores words alone; "
                 "give what is said as text, have it recognised, or take a run that reads voice and face",
-                options="--text, --transcribe, --model RUN",
+                options="--text, --transcribe, --model RUN; what voice and face show: textmsa explain "
+                + shlex.quote(str(path)),
             )
 
     def _scored(self, clips: Sequence[SeenClip]) -> list[Prediction]:

@@ -9,6 +9,7 @@ import pytest
 from openface_tables import write_openface
 from small_corpora import media_path, rows_of, write_clip, write_corpus, write_table
 
+import textmsa
 from textmsa.cli import main
 from textmsa.errors import ExtractorError, UserError
 from textmsa.features.observe import observe
@@ -189,6 +190,15 @@ def test_one_clip_whose_extractor_breaks_down_is_one_line(corpus: Path, capsys: 
     assert main([*command, "--video", "outside_parts:Crashing"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert "brightness: RuntimeError: the lens fell off" in line
+
+
+def test_a_clip_of_no_corpus_is_told_of_alone(capsys: pytest.CaptureFixture[str]) -> None:
+    clip = Path(__file__).parents[1] / "recordings" / "speaker.mp4"
+    assert main(["explain", str(clip), "--text", "I loved it."]) == 0
+    said = json.loads(capsys.readouterr().out)
+    assert said["audio"] and said["video"] and "clips here" not in said["audio"] + said["video"] + said["summary"]
+    predicted = textmsa.load("everyday").predict(clip, text="I loved it.").explanation
+    assert (said["text"], said["audio"], said["video"]) == (predicted.text, predicted.audio, predicted.video)
 
 
 def test_one_clip_whose_explainer_fails_is_recorded(corpus: Path, tmp_path: Path) -> None:

@@ -93,7 +93,8 @@ def explain(
         Of --transcribe: tiny.en (English), base (99 languages), or a folder or id of faster-whisper; tiny.en without
         it.
     like
-        For a single clip: a store or a run folder, whose clips it is compared with.
+        For a single clip: a store or a run folder, whose clips it is compared with; without it the measured explainer
+        says what holds of the clip alone.
     audio
         Audio features: a name, or "module:Class"; librosa, or with --like what was used there.
     video
@@ -105,6 +106,7 @@ def explain(
 
     Examples
     --------
+    textmsa explain clip.mp4 --text "I loved it."
     textmsa explain clip.mp4 --text "I loved it." --like store
     textmsa explain clip.mp4 --text "I loved it." --explainer echo
     textmsa explain my_clips --out explanations.jsonl

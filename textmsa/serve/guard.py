@@ -75,9 +75,8 @@ class Guard:
         if refused is None:
             try:
                 await self.app(scope, receive, sending)
-            except (
-                asyncio.CancelledError
-            ):  # the server ends and waits no longer; raised on, it would be told as a defect
+            except asyncio.CancelledError:
+                # The server ends and waits no longer; raised on, it would be told as a defect.
                 if not begun:
                     await _refuse(sending, 503, "the server is being stopped")
             return

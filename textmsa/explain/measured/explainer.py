@@ -34,7 +34,8 @@ class MeasuredExplainer:
     Parameters
     ----------
     statistics
-        What `fit` made of the training split. Of no clips at all: then only what holds of a clip alone is said.
+        What `fit` made of the training split. Of no clips at all, or None: then only what holds of a clip alone is
+        said.
     times
         Whether to say when anything happens in voice and face, and whether they peak together.
     language
@@ -49,10 +50,7 @@ class MeasuredExplainer:
         if language not in WORDINGS:
             raise UserError(f"the measured explainer speaks {' and '.join(WORDINGS)}, not {language!r}")
         if statistics is None:
-            raise UserError(
-                "the measured explainer needs the statistics of a training split; give them to textmsa explain by "
-                "--like STORE or RUN"
-            )
+            statistics = self.fit(())
         if statistics.get("version") != self.version or "quantiles" not in statistics:
             raise UserError(
                 f"statistics of version {statistics.get('version')!r} do not fit the measured explainer "
