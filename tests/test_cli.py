@@ -5,7 +5,6 @@ import errno
 import inspect
 import logging
 import re
-import shlex
 import runpy
 import shlex
 import subprocess
