@@ -369,7 +369,7 @@ export class Tracks {
     }
     for (const { name, unit: of, values } of view.series) {
       const value = values[place];
-      rows.push([name, value == null ? none : `${value.toFixed(of === "Hz" || of === "dB" ? 0 : 2)}${of === "0 to 1" || !of ? "" : ` ${of}`}`]);
+      rows.push([name, value == null ? none : `${value.toFixed(of === "Hz" || of === "dB" ? 0 : 2).replace("-", "\u2212")}${of === "0 to 1" || !of ? "" : ` ${of}`}`]);
     }
     for (const [name, people] of MODALITIES)
       if (view.moments.some((any) => name in any.change)) rows.push([`${people} counted`, part && name in part.change ? signed(part.change[name]) : none]);
