@@ -53,6 +53,14 @@ def test_long_values_are_not_spelled_out() -> None:
     assert differences({"audio": {"names": names}}, {"audio": {"names": names[1:]}}) == ["other audio.names"]
 
 
+def test_of_another_thing_its_name_is_told_alone() -> None:
+    wanted, recorded = ({"video": {"name": name, "size": len(name), "at": 1}} for name in ("b.mp4", "talk.mp4"))
+    assert differences(wanted, recorded) == ['video.name "talk.mp4" instead of "b.mp4"']
+    assert differences({"video": {"name": "b.mp4", "size": 6}}, {"video": {"name": "b.mp4", "size": 5}}) == [
+        "video.size 5 instead of 6"
+    ]
+
+
 def test_another_commands_folder_and_files_are_refused(tmp_path: Path) -> None:
     (tmp_path / "photo.jpg").touch()
     assert "holds other files (photo.jpg)" in refused(tmp_path)

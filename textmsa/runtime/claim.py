@@ -81,9 +81,14 @@ def check_empty(folder: Path) -> None:
 
 
 def differences(wanted: object, recorded: object, name: str = "") -> list[str]:
-    """What `recorded` has otherwise than `wanted`, in words: "precision fp32 instead of bf16"."""
+    """What `recorded` has otherwise than `wanted`, in words: "precision fp32 instead of bf16".
+
+    Of things with another name, their names alone.
+    """
     if isinstance(wanted, dict) and isinstance(recorded, dict):
         keys = [*wanted, *(key for key in recorded if key not in wanted)]
+        if wanted.get("name") != recorded.get("name"):
+            keys = ["name"]
         prefix = f"{name}." if name else ""
         return [text for key in keys for text in differences(wanted.get(key), recorded.get(key), f"{prefix}{key}")]
     if json.loads(json.dumps(wanted)) == json.loads(json.dumps(recorded)):
