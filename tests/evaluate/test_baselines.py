@@ -121,7 +121,7 @@ CASES: dict[str, tuple[Change, set[str], dict[str, str]]] = {
 def run_of(encoder: Path, *, unimodal: bool = False, text_input: str = "residual") -> Any:
     """What baselines ask of a run."""
     run = SimpleNamespace(info=SimpleNamespace(seed=3, seeds=[]))
-    config = SimpleNamespace(text_encoder=str(encoder), unimodal_heads=unimodal, text_input=text_input)
+    config = SimpleNamespace(text_encoder=str(encoder), unimodal_heads=unimodal, text_input=text_input, rating=False)
     run.members = [SimpleNamespace(recipe=None, model=SimpleNamespace(config=config))]
     return run
 
