@@ -108,7 +108,6 @@ def explain(
     --------
     textmsa explain clip.mp4 --text "I loved it."
     textmsa explain clip.mp4 --text "I loved it." --like store
-    textmsa explain clip.mp4 --text "I loved it." --explainer echo
     textmsa explain my_clips --out explanations.jsonl
     textmsa explain my_clips --out explanations.jsonl --explainer chat_endpoint --explainer-options.model MODEL
     """
