@@ -1,8 +1,12 @@
 """The text encoder's own rating of the words, with which the score begins."""
 
+import numpy as np
 import pytest
 import torch
 from network_fixtures import random_batch, tiny_model, without
+
+from textmsa.model.rating import Rating, begin_with
+from textmsa.model.stream_encoder import Stream
 
 
 def scores(model, batch):
@@ -22,13 +26,11 @@ def test_the_score_is_the_networks_and_the_rating_of_the_mean_state_of_the_words
 
 
 def test_before_a_head_is_given_it_says_nothing():
-    model = tiny_model(rating=True)
-    assert model.rating is not None
-    torch.nn.init.zeros_(model.rating.head.weight)
-    batch = random_batch(4)
-    before = scores(model, batch)
-    model.rating.give(torch.ones(model.config.text_size), 0.5)
-    assert (scores(model, batch) - before).abs().min() > 0
+    rating, words = Rating(3), Stream(torch.ones(2, 4, 3), torch.ones(2, 4, dtype=torch.bool))
+    everywhere = torch.ones(2, dtype=torch.bool)
+    assert rating(words, everywhere).tolist() == [0, 0]
+    begin_with(rating.head, np.array([1, 2, -1], np.float32), 0.5)
+    assert rating(words, everywhere).tolist() == [2.5, 2.5]
 
 
 @pytest.mark.parametrize("rows", [[0, 2], list(range(4))])
@@ -36,6 +38,6 @@ def test_without_words_nothing_is_rated(rows):
     model, batch = tiny_model(rating=True), without(random_batch(4), "text", rows=rows)
     before = scores(model, batch)
     assert model.rating is not None
-    model.rating.give(torch.full((model.config.text_size,), 9.0), 9.0)
+    begin_with(model.rating.head, np.full(model.config.text_size, 9, np.float32), 9.0)
     same = (scores(model, batch) == before).tolist()
     assert [row for row in range(4) if same[row]] == rows

@@ -49,16 +49,15 @@ def fine_tuned_text(data: Fitting, seed: int, encoder: str, rates: tuple[float, 
 
 def rating_start(encoder: str, score_range: tuple[float, float]) -> "Callable[[int], nn.Module]":
     """What makes a linear head that begins as the encoder's own, as a network does with `model.rating`."""
-    import torch
     from torch import nn
+
+    from textmsa.model.rating import begin_with
 
     weight_F, bias = rating_head(encoder, score_range)
 
     def linear(width: int) -> nn.Module:
         head = nn.Linear(width, 1)
-        with torch.no_grad():
-            head.weight.copy_(torch.tensor(weight_F)[None])
-            head.bias.fill_(bias)
+        begin_with(head, weight_F, bias)
         return head
 
     return linear

@@ -6,6 +6,8 @@ own in the mean of its states. The network begins with that score and learns wha
 Shapes: B clips, T word pieces, F features of the text encoder.
 """
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
@@ -30,8 +32,9 @@ class Rating(nn.Module):
             return nothing_B
         return torch.where(present_B, self.head(masked_mean(words.x_BTD, mask_BT)).squeeze(-1).float(), nothing_B)
 
-    @torch.no_grad()
-    def give(self, weight_F: Tensor, bias: float) -> None:
-        """Set what it begins with."""
-        self.head.weight.copy_(weight_F[None])
-        self.head.bias.fill_(bias)
+
+@torch.no_grad()
+def begin_with(head: nn.Linear, weight_F: npt.NDArray[np.float32], bias: float) -> None:
+    """Give a linear layer to one number what it begins with."""
+    head.weight.copy_(torch.from_numpy(weight_F)[None])
+    head.bias.fill_(bias)

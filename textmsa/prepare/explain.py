@@ -90,11 +90,9 @@ def explain(
     transcribe
         Recognise what is said, in a corpus in clips that it has no text for.
     speech_model
-        Of --transcribe: tiny.en (English), base (99 languages), or a folder or id of faster-whisper; tiny.en without
-        it.
+        Of --transcribe: tiny.en (English; the default), base (99 languages), a folder or an id of faster-whisper.
     like
-        For a single clip: a store or a run folder, whose clips it is compared with; without it the measured explainer
-        says what holds of the clip alone.
+        For a single clip: a store or a run folder, whose clips it is compared with; else it is told of alone.
     audio
         Audio features: a name, or "module:Class"; librosa, or with --like what was used there.
     video

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from textmsa.demo_corpus.words import SHORTEST, load_sentences
 from textmsa.errors import UserError
@@ -235,7 +236,7 @@ def record_of(text_encoder: str) -> dict[str, Any] | None:
     return read_json(path, remedy=REMEDY, unstamped=True) if path.is_file() else None
 
 
-def rating_head(text_encoder: str, score_range: tuple[float, float]) -> tuple[np.ndarray, float]:
+def rating_head(text_encoder: str, score_range: tuple[float, float]) -> tuple[npt.NDArray[np.float32], float]:
     """Weights (F,) and bias by which the text encoder of that name reads a score of that range in its mean state.
 
     Raises UserError for one that has learnt no ratings.

@@ -20,6 +20,7 @@ from textmsa.inputs.time_grid import standards_of
 from textmsa.inputs.views import drop_modalities, view_of
 from textmsa.intervals import LEVEL, check_enough
 from textmsa.model import TextMsaConfig, TextMsaModel
+from textmsa.model.rating import begin_with
 from textmsa.model.text_encoder import load_encoder
 from textmsa.run import MODEL
 from textmsa.runtime.atomic import write_text
@@ -136,8 +137,7 @@ def build_model(recipe: Recipe, store: Store) -> tuple[TextMsaModel, Collator]:
     )
     model = TextMsaModel(config, encoder)
     if model.rating is not None:
-        weight_F, bias = rating_head(recipe.model.text_encoder, store.manifest.score_range)
-        model.rating.give(torch.tensor(weight_F), bias)
+        begin_with(model.rating.head, *rating_head(recipe.model.text_encoder, store.manifest.score_range))
         last: Any = model.fusion.down
         for parameter in last.parameters():
             torch.nn.init.zeros_(parameter)
