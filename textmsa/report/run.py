@@ -75,7 +75,7 @@ def _verdict(evaluation: Evaluation) -> str:
         words = f"TEXT and the best baseline, {name}, cannot be told apart on these clips"
     lost = [_in_words(n) for n, row in evaluation.baselines.items() if evaluation.metrics["mae"] >= row["mae"]]
     interval = f"difference in MAE {_signed(gap['mae'])}, 95 % bootstrap interval [{_signed(low)}, {_signed(high)}]"
-    ranks = f"Not lower than that of: {'; '.join(lost)}." if lost else "It is the lowest of the table."
+    ranks = f"Not lower than that of: {'; '.join(lost)}." if lost else "TEXT's error is the lowest of the table."
     return f"{words} ({interval}). {ranks}"
 
 
